@@ -1,0 +1,33 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Connection } from "../contract/connection.ts";
+
+export interface HostArgs {
+  /** Its name in a release: `nixosConfigurations.<name>`. */
+  readonly name: string;
+  /** How to reach it. A change here changes nothing on the host. */
+  readonly connection: Connection;
+  /** The /etc/machine-id that it must have. Default: not checked. */
+  readonly machineId?: string | undefined;
+}
+
+/**
+ * A machine that runs NixOS.
+ *
+ *     const host = new Host("choiros-prod", {
+ *       name: "choiros-prod",
+ *       connection: { kind: "ssh", host: "choiros-prod" },
+ *     });
+ */
+export class Host extends pulumi.ComponentResource {
+  readonly hostName: string;
+  readonly connection: Connection;
+  readonly machineId: string | undefined;
+
+  constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("choiros:index:Host", name, {}, opts);
+    this.hostName = args.name;
+    this.connection = args.connection;
+    this.machineId = args.machineId;
+    this.registerOutputs({ name: this.hostName, connection: this.connection });
+  }
+}

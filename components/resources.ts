@@ -1,0 +1,77 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Manifest } from "../contract/manifest.ts";
+import type {
+  BuildInputs,
+  ClosureInputs,
+  Evaluation,
+  GetPlanInputs,
+  GetReleaseInputs,
+  Live,
+  SystemProfileInputs,
+  SystemProfileOutputs,
+} from "../contract/resources.ts";
+
+/* The provider's resources and functions, as a Pulumi program sees them. */
+
+type Args<T> = { [Key in keyof T]: pulumi.Input<T[Key]> };
+
+/** A release, built once on the builder and rooted there. */
+export class Build extends pulumi.CustomResource {
+  declare readonly manifest: pulumi.Output<Manifest>;
+
+  constructor(name: string, args: Args<BuildInputs>, opts?: pulumi.CustomResourceOptions) {
+    super("nixos:index:Build", name, { manifest: undefined, ...args }, opts);
+  }
+}
+
+/** A closure, valid on a host and safe from garbage collection. */
+export class Closure extends pulumi.CustomResource {
+  declare readonly path: pulumi.Output<string>;
+
+  constructor(name: string, args: Args<ClosureInputs>, opts?: pulumi.CustomResourceOptions) {
+    super("nixos:index:Closure", name, { root: undefined, ...args }, opts);
+  }
+}
+
+/** What a host runs. */
+export class SystemProfile extends pulumi.CustomResource {
+  declare readonly live: pulumi.Output<Live>;
+  declare readonly drift: pulumi.Output<string[]>;
+  declare readonly transaction: pulumi.Output<SystemProfileOutputs["transaction"]>;
+
+  constructor(name: string, args: Args<SystemProfileInputs>, opts?: pulumi.CustomResourceOptions) {
+    super(
+      "nixos:index:SystemProfile",
+      name,
+      { live: undefined, drift: undefined, transaction: undefined, ...args },
+      opts,
+    );
+  }
+}
+
+/** The exact output paths of a revision, by evaluation on the builder. */
+export function getRelease(args: GetReleaseInputs): Promise<Evaluation> {
+  return invoke("nixos:index:getRelease", args);
+}
+
+export interface PlanSummary {
+  readonly from: string | null;
+  readonly to: string;
+  readonly drift: string[];
+  readonly text: string;
+}
+
+/** What putting a release on a host will do. */
+export function getPlan(args: GetPlanInputs): Promise<PlanSummary> {
+  return invoke("nixos:index:getPlan", args);
+}
+
+// The provider's own sentence, without the stack of the call that carried it.
+async function invoke<T>(token: string, args: object): Promise<T> {
+  try {
+    return await pulumi.runtime.invoke(token, { ...args });
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new pulumi.RunError(said.replace(/^invocation of \S+ returned an error: /i, ""));
+  }
+}

@@ -1,0 +1,34 @@
+import { z } from "zod";
+
+const unitState = z.object({
+  load: z.string(),
+  active: z.string(),
+  sub: z.string(),
+  result: z.string(),
+  fragment: z.string().nullable(),
+  dropIns: z.array(z.string()),
+  needReload: z.boolean(),
+  runs: z.array(z.string()).describe("Store paths of the main process"),
+  memberOf: z.boolean().nullable().describe("Is all of `runs` in the closure of currentSystem?"),
+});
+
+/** What `host/observe.sh` sees. Paths are real paths in the store, null where there is none. */
+export const hostState = z.object({
+  hostname: z.string(),
+  machineId: z.string(),
+  system: z.string(),
+  nixVersion: z.string(),
+  nixosVersion: z.string().nullable(),
+  currentSystem: z.string().nullable(),
+  bootedSystem: z.string().nullable(),
+  profile: z.string().nullable(),
+  failedUnits: z.array(z.string()),
+  units: z.record(z.string(), unitState),
+  paths: z.record(z.string(), z.boolean()),
+  roots: z.record(z.string(), z.string()),
+  activation: z.object({ id: z.string(), step: z.string() }).nullable(),
+  ledger: z.record(z.string(), z.unknown()).nullable(),
+});
+
+export type UnitState = z.infer<typeof unitState>;
+export type HostState = z.infer<typeof hostState>;

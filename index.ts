@@ -1,0 +1,32 @@
+import { Activation } from "./components/activation.ts";
+import { Host } from "./components/host.ts";
+import { Release } from "./components/release.ts";
+import { loadSettings } from "./settings.ts";
+
+// One stack is one host: grind builds a revision and runs it, prod takes what grind runs.
+const settings = loadSettings();
+
+const machine = new Host(settings.host.name, settings.host);
+
+const promoted = await Release.from("release", settings.release);
+
+const activation = new Activation(settings.host.name, {
+  host: machine,
+  release: promoted,
+  copy: settings.copy,
+  health: settings.health,
+  ...settings.activation,
+});
+
+/** What this stack runs. A stack that builds offers it to others, as long as it is healthy. */
+export const release = {
+  rev: promoted.rev,
+  subject: promoted.subject,
+  toplevel: promoted.toplevel(settings.host.name),
+  ...(settings.release.from === "build" ? promoted.offer : {}),
+};
+export const healthy = activation.drift.apply((drift) => drift.length === 0);
+export const host = activation.live;
+export const drift = activation.drift;
+export const health = activation.transaction.apply((last) => last?.probes ?? {});
+export const previousRelease = activation.transaction.apply((last) => last?.previousSystem ?? null);

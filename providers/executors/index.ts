@@ -1,0 +1,31 @@
+import type { Connection } from "../../contract/connection.ts";
+import type { Executor } from "./executor.ts";
+import { localExecutor } from "./local.ts";
+import { sshExecutor } from "./ssh.ts";
+
+const executors = new Map<string, Executor>();
+
+/** The executor of a connection; the same connection gets the same one. */
+export function executorFor(connection: Connection): Executor {
+  const key = JSON.stringify(connection);
+  let executor = executors.get(key);
+  if (executor === undefined) {
+    executor = create(connection);
+    executors.set(key, executor);
+  }
+  return executor;
+}
+
+export function closeExecutors(): void {
+  for (const executor of executors.values()) executor.close();
+  executors.clear();
+}
+
+function create(connection: Connection): Executor {
+  switch (connection.kind) {
+    case "ssh":
+      return sshExecutor(connection);
+    case "local":
+      return localExecutor();
+  }
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** The commands that hosts know: one file of `host/` each. */
+export type Command =
+  | "observe"
+  | "describe"
+  | "missing"
+  | "root"
+  | "resolve"
+  | "start"
+  | "follow"
+  | "confirm"
+  | "cancel"
+  | "build"
+  | "push"
+  | "activate";
+
+const HOST_DIRECTORY = fileURLToPath(new URL("../../host/", import.meta.url));
+const bundles = new Map<Command, string>();
+
+/**
+ * The bytes that run a command on a host, the same over every executor: the files which its
+ * first line names (`# needs: lib.sh …`), then the command's own.
+ */
+export function scriptOf(command: Command): string {
+  let bundle = bundles.get(command);
+  if (bundle === undefined) {
+    const own = readFileSync(`${HOST_DIRECTORY}${command}.sh`, "utf8");
+    bundle = [
+      ...needs(own).map((file) => readFileSync(`${HOST_DIRECTORY}${file}`, "utf8")),
+      own,
+    ].join("\n");
+    bundles.set(command, bundle);
+  }
+  return bundle;
+}
+
+function needs(script: string): string[] {
+  const line = script.split("\n").find((text) => text.startsWith("# needs:"));
+  return line === undefined ? [] : line.slice("# needs:".length).trim().split(/\s+/);
+}

@@ -1,0 +1,107 @@
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { describeConnection } from "../../contract/connection.ts";
+import {
+  type ClosureInputs,
+  type ClosureOutputs,
+  closureInputs,
+} from "../../contract/resources.ts";
+import { storeName } from "../../contract/store-path.ts";
+import { Failure } from "../errors.ts";
+import { call } from "../executors/executor.ts";
+import { connectionOfId } from "./connection-id.ts";
+import { copyClosure } from "./copy.ts";
+import type { Reporter } from "./engine.ts";
+import { observe } from "./observation.ts";
+import type { Resource } from "./resource.ts";
+import { reach } from "./route.ts";
+
+/**
+ * A closure that is valid on a host and safe from garbage collection.
+ *
+ *     create -> copy what is missing, then root it
+ *     read   -> still valid, still rooted? else it is gone
+ *     update -> the same for the new path; the old root is given up last
+ *     delete -> give up the root; the paths stay until the host collects garbage
+ */
+export const closure: Resource<ClosureInputs, ClosureOutputs> = {
+  inputs: closureInputs,
+
+  diff(state, wanted) {
+    return { changes: !isDeepStrictEqual(inputsOf(state), wanted) };
+  },
+
+  async create(wanted, report) {
+    return { id: wanted.path, outputs: await bring(wanted, report) };
+  },
+
+  async read(id, state) {
+    const inputs = state === undefined ? adopt(id) : inputsOf(state);
+    const root = rootOf(inputs.path);
+    const { paths, roots } = await observe(inputs.connection, { paths: [inputs.path] });
+    if (paths[inputs.path] !== true || roots[root] !== inputs.path) return undefined;
+    return { inputs, outputs: { ...inputs, root } };
+  },
+
+  async update(state, wanted, report) {
+    const samePath = state.path === wanted.path;
+    if (samePath && isDeepStrictEqual(state.connection, wanted.connection))
+      return { ...state, ...wanted };
+    // Also over a new way to the host: one that leads nowhere must never be recorded.
+    const outputs = await bring(wanted, report);
+    if (!samePath) await changeRoots(wanted, { remove: [state.root] });
+    return outputs;
+  },
+
+  async delete(state) {
+    await changeRoots(state, { remove: [state.root] });
+  },
+};
+
+async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureOutputs> {
+  await copyClosure(wanted, report);
+  const root = rootOf(wanted.path);
+  await changeRoots(wanted, { add: { [root]: wanted.path } });
+  return { ...wanted, root };
+}
+
+function changeRoots(
+  { connection }: ClosureInputs,
+  change: { add?: Record<string, string>; remove?: string[] },
+): Promise<unknown> {
+  return call(
+    reach(connection, "host.connection"),
+    "root",
+    { add: {}, remove: [], ...change },
+    z.object({}),
+  );
+}
+
+/** The path's own hash in the root's name: two stacks that want the same path want the same root. */
+function rootOf(path: string): string {
+  return `closure-${path.slice("/nix/store/".length, "/nix/store/".length + 32)}`;
+}
+
+/** Import: `pulumi import nixos:index:Closure NAME ssh-alias//nix/store/…`. */
+function adopt(id: string): ClosureInputs {
+  const at = id.indexOf("/nix/store/");
+  if (at < 1)
+    throw new Failure(
+      "refused",
+      `[id] "${id}" is no closure: give HOST and store path as HOST//nix/store/…`,
+    );
+  return {
+    connection: connectionOfId(id.slice(0, at).replace(/\/$/, "")),
+    path: id.slice(at),
+    transport: { via: "built-here" },
+    timeoutSeconds: 3600,
+  };
+}
+
+function inputsOf({ root: _root, ...inputs }: ClosureOutputs): ClosureInputs {
+  return inputs;
+}
+
+export function closureLabel({ path, connection }: ClosureInputs): string {
+  return `${storeName(path)} on ${describeConnection(connection)}`;
+}

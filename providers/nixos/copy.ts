@@ -1,0 +1,133 @@
+import { z } from "zod";
+import { type Connection, describeConnection } from "../../contract/connection.ts";
+import { description } from "../../contract/description.ts";
+import type { ClosureInputs } from "../../contract/resources.ts";
+import { shortPath } from "../../contract/store-path.ts";
+import { Failure, namingSetting } from "../errors.ts";
+import { call } from "../executors/executor.ts";
+import type { Reporter } from "./engine.ts";
+import { runJob } from "./job.ts";
+import { relay } from "./relay.ts";
+import { reach } from "./route.ts";
+
+const missingPaths = z.object({ missing: z.array(z.string()) });
+
+/** What is not on the host yet, and how much that is. */
+export interface Missing {
+  readonly paths: string[];
+  readonly bytes: number;
+}
+
+/** Two questions, one to each end, however many paths there are. */
+export async function missingOn(
+  target: Connection,
+  builder: Connection,
+  toplevel: string,
+): Promise<Missing> {
+  const { valid, closure } = await call(
+    reach(builder, "release.builder"),
+    "describe",
+    { toplevel, closure: true },
+    description,
+  );
+  if (!valid)
+    throw new Failure(
+      "refused",
+      `${toplevel} is not in the store of ${describeConnection(builder)}. Build the release there first.`,
+    );
+  return missingOf(target, closure);
+}
+
+export async function missingOf(
+  target: Connection,
+  closure: readonly (readonly [string, number])[],
+): Promise<Missing> {
+  const paths = closure.map(([path]) => path);
+  const { missing } = await call(
+    reach(target, "host.connection"),
+    "missing",
+    { paths },
+    missingPaths,
+  );
+  const sizes = new Map(closure);
+  return { paths: missing, bytes: missing.reduce((sum, path) => sum + (sizes.get(path) ?? 0), 0) };
+}
+
+/** Brings a closure to its host. Signatures are checked there, always. */
+export async function copyClosure(wanted: ClosureInputs, report: Reporter): Promise<void> {
+  const { connection, path, transport } = wanted;
+  if (transport.via === "built-here") return requireValid(wanted);
+  const target = reach(connection, "host.connection");
+  const already = await call(target, "missing", { paths: [path] }, missingPaths);
+  if (already.missing.length === 0) return; // a valid path has a valid closure
+  const missing = await missingOn(connection, transport.builder, path);
+  report.progress(`copying ${missing.paths.length} paths`);
+  if (transport.via === "relay") return relay(transport.builder, wanted, missing, report);
+  await push(transport, wanted, missing, report).catch((error) => {
+    throw namingSetting(SETTINGS, error);
+  });
+  await requireArrived(transport.to, wanted);
+}
+
+/** What a refusal of the builder is about. */
+const SETTINGS = {
+  unreachable: "copy.to",
+  auth: "copy.to",
+  "host-key": "copy.to",
+  "copy-failed": "copy.to",
+  "untrusted-signature": "release.signingKeyFile",
+  "no-space": "host.connection",
+};
+
+/** The builder pushes: one hop, and the bytes never pass the operator. */
+function push(
+  transport: { builder: Connection; to: string },
+  wanted: ClosureInputs,
+  missing: Missing,
+  report: Reporter,
+): Promise<unknown> {
+  return runJob(reach(transport.builder, "release.builder"), {
+    command: "push",
+    unit: `nixos-promote-push-${wanted.path.slice("/nix/store/".length, "/nix/store/".length + 32)}`,
+    argument: {
+      to: `ssh-ng://${transport.to}`,
+      paths: [wanted.path],
+      missing: missing.paths.length,
+      bytes: missing.bytes,
+      sshOptions: [],
+    },
+    timeoutSeconds: wanted.timeoutSeconds,
+    result: z.object({ copied: z.number(), seconds: z.number() }),
+    onStatus: (status) => report.progress(status.message ?? ""),
+  });
+}
+
+/** The builder knows the target by a name of its own, which may be another machine's. */
+async function requireArrived(to: string, { connection, path }: ClosureInputs): Promise<void> {
+  const { missing } = await call(
+    reach(connection, "host.connection"),
+    "missing",
+    { paths: [path] },
+    missingPaths,
+  );
+  if (missing.length > 0)
+    throw new Failure(
+      "refused",
+      `[copy.to] The builder copied to ${to}, but nothing arrived on ${describeConnection(connection)}: they are different machines. ` +
+        "Set it to the name by which the builder reaches the host of [host.connection].",
+    );
+}
+
+async function requireValid({ connection, path }: ClosureInputs): Promise<void> {
+  const { missing } = await call(
+    reach(connection, "host.connection"),
+    "missing",
+    { paths: [path] },
+    missingPaths,
+  );
+  if (missing.length > 0)
+    throw new Failure(
+      "refused",
+      `${shortPath(path)} is not in the store of ${describeConnection(connection)}. Build the release there first.`,
+    );
+}

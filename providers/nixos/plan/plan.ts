@@ -1,0 +1,97 @@
+import type { Description } from "../../../contract/description.ts";
+import type { HostState } from "../../../contract/host-state.ts";
+import type { Probe } from "../../../contract/probe.ts";
+import { type PackageChange, packageChanges } from "./packages.ts";
+import { type UnitChanges, unitChanges } from "./units.ts";
+
+/** What putting a release on a host will do, known before anything is touched. */
+export interface Plan {
+  readonly host: string;
+  readonly rev: string;
+  readonly subject: string;
+  readonly fromRev: string | null;
+  readonly from: string | null;
+  readonly to: string;
+  /** False: the release is not built yet, so only paths and drift are known. */
+  readonly built: boolean;
+  readonly packages: PackageChange[];
+  readonly copy: { readonly paths: number; readonly bytes: number };
+  readonly units: UnitChanges;
+  /** Sentences; what takes effect only after a reboot. */
+  readonly reboot: string[];
+  readonly probes: string[];
+  readonly drift: string[];
+}
+
+const NO_UNITS: UnitChanges = { stop: [], start: [], restart: [], reload: [], keep: [] };
+
+export interface Seen {
+  readonly host: string;
+  readonly rev: string;
+  readonly subject: string;
+  readonly to: string;
+  readonly state: HostState;
+  readonly probes: readonly Probe[];
+  readonly drift: string[];
+}
+
+export function unknownPlan(seen: Seen): Plan {
+  return {
+    ...{ host: seen.host, rev: seen.rev, subject: seen.subject },
+    fromRev: revOf(seen.state),
+    from: seen.state.currentSystem,
+    to: seen.to,
+    built: false,
+    packages: [],
+    copy: { paths: 0, bytes: 0 },
+    units: NO_UNITS,
+    reboot: [],
+    probes: seen.probes.map(({ name }) => name),
+    drift: seen.drift,
+  };
+}
+
+export function knownPlan(
+  seen: Seen,
+  before: Description,
+  after: Description,
+  copy: Plan["copy"],
+): Plan {
+  const active = Object.fromEntries(
+    Object.entries(seen.state.units).map(([unit, { active: state }]) => [unit, state]),
+  );
+  return {
+    ...unknownPlan(seen),
+    built: true,
+    packages: packageChanges(without(seen.state.currentSystem, before), without(seen.to, after)),
+    copy,
+    units: unitChanges(before.units, after.units, active),
+    reboot: rebootReasons(before, after),
+  };
+}
+
+/** The system's own path has a row of its own. */
+function without(toplevel: string | null, { closure }: Description): Description["closure"] {
+  return closure.filter(([path]) => path !== toplevel);
+}
+
+function rebootReasons(before: Description, after: Description): string[] {
+  const reasons: string[] = [];
+  if (before.kernel !== after.kernel)
+    reasons.push("the kernel changes: it runs after the next reboot");
+  if (before.initrd !== after.initrd)
+    reasons.push("the initrd changes: it is used at the next reboot");
+  if (before.kernelParams !== after.kernelParams) reasons.push("the kernel parameters change");
+  if (before.initInterface !== after.initInterface)
+    reasons.push("the init interface changes: a live switch will be refused (exit 100)");
+  if (before.inhibitors !== after.inhibitors)
+    reasons.push("the switch inhibitors change: a live switch may be refused");
+  return reasons;
+}
+
+function revOf({ ledger }: HostState): string | null {
+  const release = ledger?.release;
+  const rev =
+    typeof release === "object" && release !== null && "rev" in release ? release.rev : ledger?.rev;
+  return typeof rev === "string" ? rev : null;
+}

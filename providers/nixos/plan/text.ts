@@ -1,0 +1,82 @@
+import { shortPath } from "../../../contract/store-path.ts";
+import type { PackageChange } from "./packages.ts";
+import type { Plan } from "./plan.ts";
+
+/** The plan as an operator reads it below a preview. */
+export function planText(plan: Plan): string {
+  const title = `${plan.host}: ${plan.fromRev?.slice(0, 12) ?? "unmanaged"} -> ${plan.rev.slice(0, 12)} ${plan.subject}`;
+  return [title, ...rows(plan).map(([name, value]) => `  ${name.padEnd(9)} ${value}`)].join("\n");
+}
+
+function rows(plan: Plan): [string, string][] {
+  const system = `${plan.from === null ? "nothing" : shortPath(plan.from)} -> ${shortPath(plan.to)}`;
+  const drift: [string, string][] = plan.drift.map((sentence) => ["drift", sentence]);
+  if (plan.from === plan.to) return [["system", `${shortPath(plan.to)} (no change)`], ...drift];
+  if (!plan.built)
+    return [
+      ["system", system],
+      ["packages", "known once it is built; so are the units and the size of the copy"],
+      ...drift,
+    ];
+  return [
+    ["system", system],
+    ...listed("packages", plan.packages.map(packageText), "none"),
+    [
+      "copy",
+      plan.copy.paths === 0
+        ? "nothing, all paths are there"
+        : `${plan.copy.paths} paths, ${bytesText(plan.copy.bytes)}`,
+    ],
+    ...unitRows(plan),
+    ...listed("reboot", plan.reboot, undefined),
+    ["probes", plan.probes.join(", ") || "none"],
+    ...drift,
+  ];
+}
+
+function unitRows({ units }: Plan): [string, string][] {
+  const verbs = ["stop", "restart", "reload", "start", "keep"] as const;
+  const changed = verbs.flatMap((verb): [string, string][] =>
+    units[verb].length === 0 ? [] : [[verb, units[verb].join(", ")]],
+  );
+  return changed.length === 0 ? [["units", "none changes"]] : changed;
+}
+
+const LISTED = 20;
+
+function listed(
+  name: string,
+  items: readonly string[],
+  otherwise: string | undefined,
+): [string, string][] {
+  if (items.length === 0) return otherwise === undefined ? [] : [[name, otherwise]];
+  const shown = items
+    .slice(0, LISTED)
+    .map((item, index): [string, string] => [index === 0 ? name : "", item]);
+  return items.length > LISTED ? [...shown, ["", `and ${items.length - LISTED} more`]] : shown;
+}
+
+function packageText({ name, from, to, bytes }: PackageChange): string {
+  const versions =
+    from.length === 0
+      ? `new ${to.join(", ")}`
+      : to.length === 0
+        ? `${from.join(", ")} removed`
+        : from.join(" ") === to.join(" ")
+          ? "rebuilt"
+          : `${from.join(", ")} -> ${to.join(", ")}`;
+  const size = bytes === 0 ? "" : ` (${bytes > 0 ? "+" : "-"}${bytesText(Math.abs(bytes))})`;
+  return `${name}: ${versions}${size}`;
+}
+
+/** `1.2 GiB`; below 1024 as bytes. */
+export function bytesText(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}

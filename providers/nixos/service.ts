@@ -1,0 +1,118 @@
+import type { Provider } from "@pulumi/pulumi/provider/provider.js";
+import { z } from "zod";
+import { closeExecutors } from "../executors/index.ts";
+import { build } from "./build.ts";
+import { checkInputs } from "./check.ts";
+import { closure } from "./closure.ts";
+import { engineLog } from "./engine.ts";
+import { getHost } from "./get-host.ts";
+import { getPlan } from "./get-plan.ts";
+import { getRelease } from "./get-release.ts";
+import { interruptJobs } from "./job.ts";
+import { type Invocation, PartialFailure, type Resource } from "./resource.ts";
+import { namingRecord } from "./route.ts";
+import { systemProfile } from "./system-profile.ts";
+
+const resources: Record<string, Resource<never, never>> = {
+  "nixos:index:Build": erase(build),
+  "nixos:index:Closure": erase(closure),
+  "nixos:index:SystemProfile": erase(systemProfile),
+};
+
+const functions: Record<string, Invocation<never>> = {
+  "nixos:index:getRelease": getRelease as Invocation<never>,
+  "nixos:index:getHost": getHost as Invocation<never>,
+  "nixos:index:getPlan": getPlan as Invocation<never>,
+};
+
+const reporterFor = engineLog(process.argv[2]);
+process.on("exit", closeExecutors);
+
+/** Pulumi's protocol on one side, typed resources on the other. */
+export const service = {
+  async check(urn, _olds, news) {
+    return { inputs: news, failures: checkInputs(resourceOf(urn).inputs, news) };
+  },
+
+  async diff(_id, urn, olds, news) {
+    return resourceOf(urn).diff(olds as never, parse(urn, news));
+  },
+
+  async create(urn, inputs) {
+    const { id, outputs } = await told(() =>
+      resourceOf(urn).create(parse(urn, inputs), reporterFor(urn)),
+    );
+    return { id, outs: outputs };
+  },
+
+  async read(id, urn, props) {
+    const recorded = props !== undefined && Object.keys(props).length > 0;
+    const found = await told(() =>
+      resourceOf(urn)
+        .read(id, (recorded ? props : undefined) as never)
+        .catch((error) => {
+          throw recorded ? namingRecord(error) : error;
+        }),
+    );
+    return found === undefined
+      ? { id: "", props: {} }
+      : { id, props: found.outputs, inputs: found.inputs };
+  },
+
+  async update(_id, urn, olds, news) {
+    return {
+      outs: await told(() =>
+        resourceOf(urn).update(olds as never, parse(urn, news), reporterFor(urn)),
+      ),
+    };
+  },
+
+  async delete(_id, urn, props) {
+    await told(() => resourceOf(urn).delete(props as never, reporterFor(urn)));
+  },
+
+  async invoke(token, inputs) {
+    const invocation = functions[token];
+    if (invocation === undefined) throw new Error(`the nixos provider has no function ${token}`);
+    const failures = checkInputs(invocation.inputs, inputs);
+    if (failures.length > 0) return { failures };
+    return { outputs: await told(() => invocation.call(invocation.inputs.parse(inputs))) };
+  },
+
+  // Ctrl-C: jobs are asked to stop on their hosts; the operations then end by themselves with the truth.
+  async cancel() {
+    interruptJobs();
+  },
+} satisfies Provider;
+
+function resourceOf(urn: string): Resource<never, never> {
+  const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
+  const resource = resources[type];
+  if (resource === undefined) throw new Error(`the nixos provider has no resource ${type}`);
+  return resource;
+}
+
+function parse(urn: string, inputs: unknown): never {
+  return resourceOf(urn).inputs.parse(inputs) as never;
+}
+
+// A failure is a sentence; a stack trace below it would only hide it.
+async function told<T>(operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    if (error instanceof PartialFailure) throw error;
+    if (error instanceof z.ZodError) throw withoutStack(z.prettifyError(error));
+    throw error instanceof Error ? withoutStack(error.message) : error;
+  }
+}
+
+function withoutStack(message: string): Error {
+  const error = new Error(message);
+  error.stack = "";
+  return error;
+}
+
+function erase<I extends object, O extends I>(resource: Resource<I, O>): Resource<never, never> {
+  return resource as unknown as Resource<never, never>;
+}

@@ -1,0 +1,107 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { connection } from "./contract/connection.ts";
+import { probe } from "./contract/probe.ts";
+import { getReleaseInputs, systemProfileInputs, transport } from "./contract/resources.ts";
+
+const seconds = z.number().int().min(1).max(86400);
+
+const host = z.strictObject({
+  name: systemProfileInputs.shape.host.describe(
+    "Its name in the release: nixosConfigurations.<name>.",
+  ),
+  connection,
+  machineId: systemProfileInputs.shape.machineId.describe("Refuse any other machine."),
+});
+
+const release = z.discriminatedUnion("from", [
+  z.strictObject({
+    from: z.literal("build"),
+    builder: connection,
+    repo: getReleaseInputs.shape.repo.describe("Path of the git repository on the builder."),
+    rev: getReleaseInputs.shape.rev.describe("Branch, tag or commit; resolved once to a commit."),
+    hosts: getReleaseInputs.shape.hosts,
+    components: getReleaseInputs.shape.components.default([]),
+    system: getReleaseInputs.shape.system.default("x86_64-linux"),
+    signingKeyFile: z
+      .string()
+      .startsWith("/", "must be an absolute path on the builder")
+      .optional(),
+    evaluationSeconds: seconds.default(300),
+    buildSeconds: seconds.default(7200),
+  }),
+  z.strictObject({
+    from: z.literal("stack"),
+    stack: z
+      .string()
+      .regex(/^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+){0,2}$/, "must be a stack name such as grind"),
+  }),
+]);
+
+const [builtHere, direct, relay] = transport.options;
+const copySeconds = seconds.default(3600);
+const copy = z.discriminatedUnion("via", [
+  builtHere.extend({ timeoutSeconds: copySeconds }),
+  direct.omit({ builder: true }).extend({ timeoutSeconds: copySeconds }),
+  relay.omit({ builder: true }).extend({ timeoutSeconds: copySeconds }),
+]);
+
+const activation = z.strictObject({
+  mode: systemProfileInputs.shape.mode.default("switch"),
+  confirm: z.boolean().default(true).describe("Wait for us to come back over a new connection."),
+  timeouts: z
+    .strictObject({
+      switch: seconds.default(300),
+      confirm: seconds.default(60),
+      rollback: seconds.default(300),
+    })
+    .prefault({}),
+});
+
+/** The configuration of a stack: `Pulumi.<stack>.yaml`. */
+export const settings = z.strictObject({
+  host,
+  release,
+  copy,
+  activation: activation.prefault({}),
+  health: z.array(probe).min(1, "must hold at least one probe"),
+});
+
+export type Settings = z.infer<typeof settings>;
+
+/** Reads and checks all of it at once, so that nothing is touched with half of it wrong. */
+export function loadSettings(config = new pulumi.Config()): Settings {
+  const ours = `${config.name}:`;
+  const given = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(ours));
+  const keys = given.map((key) => key.slice(ours.length));
+  const raw = Object.fromEntries(keys.map((key) => [key, config.getObject<unknown>(key)]));
+  return parseSettings(raw, config.name);
+}
+
+export function parseSettings(raw: Record<string, unknown>, project = "choiros"): Settings {
+  const parsed = settings.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  throw new pulumi.RunError(
+    `The configuration of this stack has mistakes; nothing was touched.\n${sayIssues(parsed.error, project)}`,
+  );
+}
+
+function sayIssues(error: z.ZodError, project: string): string {
+  return error.issues.flatMap((issue) => mistakesOf(issue, project)).join("\n");
+}
+
+function mistakesOf(issue: z.core.$ZodIssue, project: string): string[] {
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map(
+      (key) =>
+        `  [${project}:${nameOf([...issue.path, key])}] There is no setting ${JSON.stringify(key)} here.`,
+    );
+  return [`  [${project}:${nameOf(issue.path)}] ${issue.message}`];
+}
+
+function nameOf([key = "", ...rest]: readonly PropertyKey[]): string {
+  return (
+    String(key) +
+    rest.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("")
+  );
+}
