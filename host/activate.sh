@@ -1,0 +1,375 @@
+# needs: lib.sh units.sh roots.sh switch.sh probe.sh diagnostics.sh
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
+# The activation of a system as one transaction, run by the host itself, as a job:
+#   preflight, test, health, await-confirmation, commit; on failure diagnose, rollback, rollback-health.
+# Until commit the boot default is untouched, so that a power cut brings back the old system.
+
+main() {
+  settings
+  trap on_term TERM
+  if take preflight && take test && take health && take await-confirmation && take commit; then
+    conclude committed
+  elif [[ ! $switched ]]; then
+    conclude refused
+  else
+    stay_if_shutting_down
+    take diagnose || true
+    take rollback || true
+    take rollback-health || true
+    conclude "$rollback_outcome"
+  fi
+}
+
+settings() {
+  [[ $JOB ]] || fail not-a-job "An activation runs only as a job." "Use start."
+  local key
+  arg_get id && id=$REPLY
+  arg_get toplevel && toplevel=$REPLY
+  require_store_path toplevel "$toplevel"
+  for key in switch confirm rollback; do
+    arg_get "timeouts.$key"
+    require_seconds "timeouts.$key" "$REPLY"
+  done
+  [[ ${arg[mode]:-switch} == switch ]] || fail bad-argument "[mode] is not one that this script knows: switch."
+  check_probes
+  RUN=$VOLATILE/$id
+  mkdir -p -- "$RUN"
+  started_at=$EPOCHSECONDS
+}
+
+id='' toplevel='' RUN='' started_at=0 step=''
+previous='' before_system='' before_profile='' failed_before='' journal_mark=''
+told_to_stop='' cancelled='' switched='' profile_moved='' concluded=''
+failed_step='' failure_reason=''
+steps_json='' switch_json=null rollback_json=null health_json='[]' health_after=null rollback_outcome=rollback-failed
+
+# take STEP: runs step_STEP and keeps its time. A failed step has called `because`.
+take() {
+  local began code=0
+  step=$1
+  now
+  began=$REPLY
+  "step_${step//-/_}" || code=$?
+  now
+  seconds $((REPLY - began))
+  json_object name:s "$step" seconds:j "$REPLY"
+  steps_json+=,$REPLY
+  if ((code)) && [[ ! $failed_step ]]; then failed_step=$step; fi
+  return "$code"
+}
+
+# because SENTENCE: the first reason is the one that counts.
+because() {
+  note "[$step] $1"
+  if [[ ! $failure_reason ]]; then failure_reason=$1; fi
+  return 1
+}
+
+# ---- before ---------------------------------------------------------------------------------
+
+step_preflight() {
+  status preflight "checking $toplevel"
+  local line available host_id='' system=''
+  before_system=$(readlink -e -- /run/current-system) || before_system=''
+  before_profile=$(readlink -e -- "$PROFILE") || before_profile=''
+  rollback_target
+  [[ $previous =~ $STORE_PATH ]] || { because "The host has no /run/current-system, so there is nothing to return to."; return; }
+  if ! line=$(print_invalid "$toplevel" "$previous") || [[ $line ]]; then
+    because "Not valid in the store of the host: ${line//$'\n'/, }."
+    return
+  fi
+  for line in "$toplevel" "$previous"; do
+    [[ -x $line/bin/switch-to-configuration && -e $line/nixos-version ]] || {
+      because "$line is not a NixOS system: it lacks bin/switch-to-configuration or nixos-version."
+      return
+    }
+  done
+  if read_line "$toplevel/system"; then system=$REPLY; fi
+  [[ $system == "$HOSTTYPE-linux" ]] || { because "The system is built for '$system', the host is $HOSTTYPE-linux."; return; }
+  if read_line /etc/machine-id; then host_id=$REPLY; fi
+  [[ ! ${arg[machineId]-} || ${arg[machineId]} == "$host_id" ]] || {
+    because "This is not the expected machine: its machine-id is $host_id, not ${arg[machineId]}."
+    return
+  }
+  while read -r available line; do
+    [[ ! $available =~ ^[0-9]+$ ]] || ((available >= 64 * 1024 * 1024)) || {
+      because "Only $((available / 1048576)) MiB are free on $line; 64 MiB are needed."
+      return
+    }
+  done < <(df --output=avail,target -B1 -- /nix /var)
+  ! systemctl is-active --quiet -- nixos-rebuild-switch-to-configuration.service || {
+    because "A nixos-rebuild is switching this host now (nixos-rebuild-switch-to-configuration.service is active)."
+    return
+  }
+  failed_before=$(list_failed_units) || failed_before=''
+  mark_journal
+  # From here on a garbage collection may run at any time.
+  if ! add_root transaction-next "$toplevel" || ! add_root transaction-previous "$previous"; then
+    because "The host cannot write gc roots to $ROOTS."
+    return
+  fi
+  not_cancelled
+}
+
+# Normally what runs now. But after a transaction that was cut off, that is a system on trial: then what ran before it.
+rollback_target() {
+  previous=$before_system
+  if [[ $before_system != "$before_profile" && -L $ROOTS/transaction-previous ]]; then
+    previous=$(readlink -- "$ROOTS/transaction-previous")
+    if [[ $previous != "$before_system" ]]; then
+      note "An earlier activation was cut off and has left ${before_system##*/} on trial; the way back leads to ${previous##*/}."
+    fi
+  fi
+}
+
+not_cancelled() {
+  ! is_cancelled || because "Cancelled."
+}
+
+# ---- the new system, on trial ---------------------------------------------------------------
+
+step_test() {
+  local changed=no
+  status test "activating ${toplevel##*/}"
+  # If the power is cut from here on, the record of it must have reached the disk.
+  sync -- "$JOB/status.json" "$STATE/activation" 2>/dev/null || true
+  switched=yes
+  run_switch "$toplevel" test "${arg[timeouts.switch]}" "activating ${toplevel##*/}"
+  local output
+  last_bytes "$switch_output" 4000
+  output=$REPLY
+  seconds "$switch_micros"
+  json_object exit:j "$switch_exit" seconds:j "$REPLY" output:s "$output"
+  switch_json=$REPLY
+  if [[ $(readlink -e -- /run/current-system) != "$before_system" ]]; then changed=yes; fi
+  judge_switch "$changed"
+  case $switch_verdict in
+    ok | units) not_cancelled ;;
+    refused)
+      switched=''
+      because "$switch_reason. Nothing was changed."
+      ;;
+    *) because "$switch_reason." ;;
+  esac
+}
+
+step_health() {
+  local verdict=0 once=''
+  local -a failures=()
+  status health "waiting for the services to become healthy"
+  release_failures "$toplevel" "$failed_before"
+  if [[ $REPLY ]]; then mapfile -t failures <<<"$REPLY"; fi
+  # A failed unit does not recover by itself: one look at the probes, for the diagnosis, is enough.
+  if ((${#failures[@]})) && systemctl is-failed --quiet -- "${failures[@]}"; then once=once; fi
+  run_probes "$toplevel" "$once" || verdict=1
+  health_json=$probes_json
+  release_failures "$toplevel" "$failed_before"
+  if [[ $REPLY ]]; then
+    because "${switch_reason:-The release was activated, but units of it have failed since}: ${REPLY//$'\n'/, }.${probes_failed:+ $probes_failed.}"
+  elif ((verdict)); then
+    because "$probes_failed."
+  else
+    not_cancelled
+  fi
+}
+
+step_await_confirmation() {
+  local limit=${arg[timeouts.confirm]} deadline told='' decision=''
+  # Without a confirmation the decision falls at once; from here on it cannot be cancelled.
+  if [[ ${arg[confirm]:-false} != true ]]; then exclusive_file "$JOB/decision" unasked || true; fi
+  micros "$limit"
+  now_plus "$REPLY"
+  deadline=$REPLY
+  while ! is_cancelled && [[ ! -e $JOB/decision ]]; do
+    now
+    # Whoever writes the decision first, the operator or the clock, has decided.
+    if ((REPLY >= deadline)) && exclusive_file "$JOB/decision" expired; then break; fi
+    seconds $((deadline - REPLY))
+    if [[ ${REPLY%.*} != "$told" ]]; then
+      told=${REPLY%.*}
+      status await-confirmation "healthy; waiting for the operator's confirmation over a new connection, $told s left" left "$told"
+    fi
+    nap 0.05
+  done
+  read -r decision <"$JOB/decision" || true
+  case $decision in
+    confirmed | unasked) return 0 ;;
+    expired) because "No confirmation came within $limit s: the operator may not be able to reach the host any more." ;;
+    *) because "Cancelled." ;;
+  esac
+}
+
+# ---- for good -------------------------------------------------------------------------------
+
+step_commit() {
+  status commit "making ${toplevel##*/} the boot default"
+  local current
+  current=$(readlink -e -- /run/current-system) || current=''
+  [[ $current == "$toplevel" ]] || { because "Somebody else has activated $current in the meantime."; return; }
+  profile_moved=yes
+  set_profile "$toplevel" || { because "The system profile could not be set."; return; }
+  boot_default "$toplevel" || { because "The boot default could not be written: ${REPLY:-exit $switch_exit}."; return; }
+  keep_roots
+  record_release || note "The release is committed, but the ledger could not be written."
+}
+
+set_profile() {
+  timeout --kill-after=5 60 nix-env --profile "$PROFILE" --set -- "$1" </dev/null
+}
+
+boot_default() {
+  run_switch "$1" boot "${arg[timeouts.switch]}" "writing the boot default"
+  last_words
+  [[ $switch_exit == 0 ]]
+}
+
+# Activating the same system again must not forget what ran before it.
+keep_roots() {
+  if [[ $previous != "$toplevel" ]]; then
+    add_root previous "$previous" || true
+    write_file "$STATE/previous" "$previous" || true
+  fi
+  add_root current "$toplevel" || true
+  remove_root transaction-next
+  remove_root transaction-previous
+}
+
+record_release() {
+  local key names=() release='' ledger=$STATE/ledger.jsonl
+  arg_names release names
+  for key in "${names[@]}"; do
+    json_string "${arg[release.$key]}"
+    json_member "$key" "$REPLY"
+    release+=$REPLY
+  done
+  json_object at:j "$EPOCHSECONDS" id:s "$id" outcome:s committed toplevel:s "$toplevel" previous:s "$previous" release:j "{${release:1}}"
+  # A line cut short by a power cut must not swallow this one.
+  if [[ -s $ledger && $(tail -c 1 -- "$ledger") ]]; then REPLY=$'\n'$REPLY; fi
+  { printf '%s\n' "$REPLY" >>"$ledger" && sync -- "$ledger"; } 2>/dev/null
+}
+
+# ---- back -----------------------------------------------------------------------------------
+
+step_diagnose() {
+  status diagnose "$failure_reason Collecting diagnostics."
+  collect_diagnostics
+}
+
+# By path, never `nix-env --rollback`: the profile was not moved, so that would be one generation too far.
+step_rollback() {
+  local tries=0 current deadline elapsed
+  status rollback "$failure_reason Going back to ${previous##*/}."
+  if [[ $profile_moved ]]; then restore_boot_default; fi
+  micros "${arg[timeouts.rollback]}"
+  now_plus "$REPLY"
+  deadline=$REPLY
+  while :; do
+    tries=$((tries + 1))
+    run_switch "$previous" test "${arg[timeouts.rollback]}" "going back to ${previous##*/}"
+    elapsed=$switch_micros
+    now
+    if [[ $switch_output == *'Could not acquire lock'* ]] && ((REPLY < deadline)); then
+      nap 1
+    elif [[ $switch_output == *'Failed to parse systemd unit file'* && $tries == 1 ]]; then
+      unwedge
+    elif [[ $switch_exit == 0 || $tries -ge 2 ]]; then
+      break
+    fi
+  done
+  seconds "$elapsed"
+  json_object exit:j "$switch_exit" seconds:j "$REPLY"
+  rollback_json=$REPLY
+  current=$(readlink -e -- /run/current-system) || current=''
+  release_failures "$previous" "$failed_before"
+  if [[ $current != "$previous" || $switch_exit != [04] ]]; then
+    failure_reason+=" The rollback to $previous failed too (exit $switch_exit); the host runs ${current:-an unknown system}."
+    return 1
+  fi
+  rollback_outcome=rolled-back
+  if [[ $REPLY ]]; then failure_reason+=" After the rollback units have failed that had not before: ${REPLY//$'\n'/, }."; fi
+}
+
+restore_boot_default() {
+  local old=${before_profile:-$previous}
+  if ! set_profile "$old" || ! boot_default "$old"; then
+    failure_reason+=" The boot default could not be set back to $old."
+  fi
+}
+
+# A unit file that cannot be parsed makes every later switch fail, also the one that would remove it.
+unwedge() {
+  note "A unit file of the release cannot be parsed; running the activation script of the previous system by hand."
+  timeout --kill-after=15 "${arg[timeouts.rollback]}" "$previous/activate" "$previous" </dev/null || true
+  systemctl daemon-reload || true
+}
+
+step_rollback_health() {
+  [[ $rollback_outcome == rolled-back ]] || return 0
+  status rollback-health "probing the previous system"
+  cancelled='' told_to_stop='' probes_soak=no
+  run_probes "$previous" || failure_reason+=" After the rollback: $probes_failed."
+  health_after=$probes_json
+}
+
+# ---- the end --------------------------------------------------------------------------------
+
+# conclude OUTCOME: the verdict.
+conclude() {
+  local current profile diagnostics_file='' before_json after_json manifest
+  concluded=yes
+  if [[ $1 != committed ]]; then
+    remove_root transaction-next
+    if [[ $1 != rollback-failed ]]; then remove_root transaction-previous; fi
+  fi
+  current=$(readlink -e -- /run/current-system) || current=''
+  profile=$(readlink -e -- "$PROFILE") || profile=''
+  if [[ -e $JOB/diagnostics.txt ]]; then diagnostics_file=$JOB/diagnostics.txt; fi
+  json_object currentSystem:o "$before_system" profile:o "$before_profile"
+  before_json=$REPLY
+  json_object currentSystem:o "$current" profile:o "$profile"
+  after_json=$REPLY
+  status "done" "$1${failure_reason:+: $failure_reason}"
+  json_object id:s "$id" outcome:s "$1" failedStep:o "$failed_step" reason:o "$failure_reason" toplevel:s "$toplevel" \
+    before:j "$before_json" after:j "$after_json" switch:j "$switch_json" rollback:j "$rollback_json" \
+    probes:j "$health_json" healthAfterRollback:j "$health_after" diagnostics:o "$diagnostics_text" \
+    diagnosticsFile:o "$diagnostics_file" steps:j "[${steps_json:1}]" startedAt:j "$started_at" finishedAt:j "$EPOCHSECONDS"
+  answer "$REPLY"
+  rm -rf -- "$RUN"
+}
+
+# SIGTERM (cancel, systemctl stop, the time limit of the job). Nothing more than this: a `read` in the handler would
+# take away the time-out of a `read` that it interrupts, which then waits for ever.
+on_term() { told_to_stop=yes; }
+
+# is_cancelled: told to stop, and the decision had not fallen yet?
+is_cancelled() {
+  local decision=''
+  if [[ $told_to_stop ]]; then
+    told_to_stop=''
+    exclusive_file "$JOB/decision" cancelled || true
+    read -r decision <"$JOB/decision" || true
+    if [[ $decision == cancelled ]]; then cancelled=yes; else note "Told to stop, but the decision is '$decision' already."; fi
+  fi
+  [[ $cancelled ]]
+}
+
+# At shutdown systemd refuses to start units, and the boot default is still the old system: the reboot is the rollback.
+stay_if_shutting_down() {
+  if [[ ! $profile_moved && $(systemctl is-system-running 2>/dev/null || true) == stopping ]]; then
+    note "The host is shutting down in the middle of the activation; it will boot the previous system."
+    concluded=yes JOB=''
+    exit 0
+  fi
+}
+
+# An error in this script itself must not leave the new system unproven.
+cleanup() {
+  if [[ $switched && ! $concluded ]]; then
+    because "The activation script ended unexpectedly (exit $1)." || true
+    failed_step=${failed_step:-$step}
+    take rollback || true
+    conclude "$rollback_outcome"
+  fi
+}
+
+main

@@ -1,0 +1,24 @@
+# needs: lib.sh
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
+# Asks a job to stop. An activation rolls back, unless it has been confirmed already.
+
+main() {
+  local id dir pid cancelled=false decision=''
+  arg_get id && id=$REPLY
+  require_name id "$id"
+  dir=$STATE/jobs/$id
+  read_status "$dir"
+  if job_alive "$dir" && ! read_result "$dir"; then
+    exclusive_file "$dir/decision" cancelled || true
+    read -r decision <"$dir/decision"
+    if [[ $decision == cancelled ]]; then
+      cancelled=true
+      read -r pid <"$dir/pid"
+      kill -TERM "$pid" 2>/dev/null || true
+    fi
+  fi
+  json_object cancelled:j "$cancelled" step:o "$status_step"
+  answer "$REPLY"
+}
+
+main

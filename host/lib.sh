@@ -1,0 +1,400 @@
+# shellcheck shell=bash disable=SC2034
+# Common ground of all host scripts: reads the argument, writes the answer, keeps the state of jobs.
+#
+# A command runs in one of two ways, with the same bytes:
+#   over an executor  stdin carries the argument, one line of JSON goes to stdout
+#   as a job          (NIXOS_PROMOTE_JOB names its directory) progress goes to status.json, the answer to result.json
+set -euo pipefail
+shopt -s inherit_errexit
+
+# Bytes are bytes, and messages of tools are not translated.
+export LC_ALL=C
+# ssh without a login shell, cloud agents and transient units have next to nothing on PATH.
+PATH=${PATH:+$PATH:}/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+export PATH HOME=${HOME:-/root}
+
+# The answer leaves on descriptor 3 only, so that stray output of a tool cannot spoil it.
+exec 3>&1 1>&2
+cd /
+
+readonly STATE=/var/lib/nixos-promote
+readonly VOLATILE=/run/nixos-promote
+readonly ROOTS=/nix/var/nix/gcroots/nixos-promote
+readonly PROFILE=/nix/var/nix/profiles/system
+readonly ACTIVATION_UNIT=nixos-promote-activate.service
+readonly STORE_PATH='^/nix/store/[0-9a-df-np-sv-z]{32}-[0-9a-zA-Z+._?=-]+$'
+readonly UNIT_NAME='^[A-Za-z0-9:_.@\-]+$'
+
+# Functions that compute a value leave it here: a $(...) would cost a process each time.
+REPLY=
+
+# ---- the argument ---------------------------------------------------------------------------
+
+declare -A arg=()
+declare -a arg_keys=()
+
+# Fills `arg` from stdin: lines of key, tab, value, in which \\ \n \t \r are the only escapes.
+read_argument() {
+  local chunk='' all='' line key value
+  # -N reads in blocks, a plain `read` costs one system call per byte on a pipe.
+  while IFS= read -r -N 65536 chunk; do all+=$chunk; done
+  all+=$chunk
+  local IFS=$'\n'
+  set -f
+  # shellcheck disable=SC2206 # split at newlines on purpose; globbing is off
+  local lines=($all)
+  set +f
+  for line in "${lines[@]}"; do
+    [[ $line == *$'\t'* ]] || fail bad-argument "The argument has a line without a tab."
+    key=${line%%$'\t'*}
+    value=${line:${#key}+1}
+    if [[ $line == *\\* ]]; then
+      printf -v key %b "$key"
+      printf -v value %b "$value"
+    fi
+    [[ $key ]] || fail bad-argument "The argument has a line without a key."
+    arg[$key]=$value
+    arg_keys+=("$key")
+  done
+}
+
+# arg_get KEY: the value of a required key.
+arg_get() {
+  [[ ${arg[$1]+set} ]] || fail bad-argument "The argument [$1] is missing."
+  REPLY=${arg[$1]}
+}
+
+# arg_list KEY ARRAY: key.0, key.1, ... (key.length of them) into ARRAY.
+arg_list() {
+  local -n _list=$2
+  local _i _length=${arg[$1.length]:-0}
+  [[ $_length =~ ^[0-9]{1,6}$ ]] || fail bad-argument "The argument [$1.length] is not a number."
+  _list=()
+  for ((_i = 0; _i < _length; _i++)); do
+    arg_get "$1.$_i"
+    _list+=("$REPLY")
+  done
+}
+
+# arg_names KEY ARRAY: the member names of the object KEY into ARRAY. Names may hold dots.
+arg_names() {
+  local -n _names=$2
+  local _key
+  _names=()
+  for _key in "${arg_keys[@]}"; do
+    if [[ $_key == "$1".?* ]]; then _names+=("${_key#"$1".}"); fi
+  done
+}
+
+# ---- checks of values -----------------------------------------------------------------------
+
+# require_store_path PROPERTY VALUE
+require_store_path() {
+  [[ $2 =~ $STORE_PATH ]] || {
+    quote "$2"
+    fail bad-argument "[$1] is not a store path: $REPLY."
+  }
+}
+
+# require_unit PROPERTY VALUE: REPLY is the name with its suffix.
+require_unit() {
+  # A name with * or ? would be a pattern to systemctl.
+  [[ $2 =~ $UNIT_NAME ]] || {
+    quote "$2"
+    fail bad-argument "[$1] is not the name of a unit: $REPLY."
+  }
+  REPLY=$2
+  case $2 in
+    *.service | *.socket | *.target | *.timer | *.mount | *.automount | *.path | *.slice | *.scope | *.swap | *.device) ;;
+    *) REPLY=$2.service ;;
+  esac
+}
+
+# require_name PROPERTY VALUE: one file name of harmless characters.
+require_name() {
+  [[ $2 =~ ^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$ ]] || {
+    quote "$2"
+    fail bad-argument "[$1] may hold letters, digits, '.', '_' and '-' only, and must not start with '.' or '-': $REPLY."
+  }
+}
+
+# require_seconds PROPERTY VALUE: a number of seconds, decimals allowed.
+require_seconds() {
+  [[ $2 =~ ^[0-9]{1,9}(\.[0-9]{1,9})?$ ]] || {
+    quote "$2"
+    fail bad-argument "[$1] is not a number of seconds: $REPLY."
+  }
+}
+
+# quote TEXT: a short, printable form for messages.
+quote() {
+  local text=${1:0:120}
+  if ((${#1} > 120)); then text+=...; fi
+  REPLY="'${text//[^ -~]/?}'"
+}
+
+# last_bytes TEXT COUNT
+last_bytes() {
+  REPLY=$1
+  # A negative offset beyond the beginning would give nothing.
+  if ((${#1} > $2)); then REPLY=${1: -$2}; fi
+}
+
+# ---- JSON -----------------------------------------------------------------------------------
+
+# json_string TEXT: a JSON string; bytes that are not UTF-8 become U+FFFD.
+json_string() {
+  local text=$1 out='' chunk offset=0 i code
+  # Small chunks, because ${text//a/b} takes quadratic time.
+  while ((offset < ${#text})); do
+    chunk=${text:offset:256}
+    # Never cut a character of several bytes in two.
+    if ((offset + 256 < ${#text})); then
+      case $chunk in
+        *[$'\xc0'-$'\xf7']) chunk=${chunk:0:255} ;;
+        *[$'\xe0'-$'\xf7'][$'\x80'-$'\xbf']) chunk=${chunk:0:254} ;;
+        *[$'\xf0'-$'\xf7'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf']) chunk=${chunk:0:253} ;;
+      esac
+    fi
+    offset=$((offset + ${#chunk}))
+    if [[ $chunk == *[$'\x80'-$'\xff']* ]]; then
+      utf8_repair "$chunk"
+      chunk=$REPLY
+    fi
+    if [[ $chunk == *[$'\x01'-$'\x1f\x7f\\"']* ]]; then
+      chunk=${chunk//\\/\\\\}
+      chunk=${chunk//\"/\\\"}
+      chunk=${chunk//$'\n'/\\n}
+      chunk=${chunk//$'\t'/\\t}
+      chunk=${chunk//$'\r'/\\r}
+      if [[ $chunk == *[$'\x01'-$'\x1f\x7f']* ]]; then
+        for i in {1..31} 127; do
+          printf -v code '\\x%02x' "$i"
+          printf -v code %b "$code"
+          if [[ $chunk == *"$code"* ]]; then
+            printf -v REPLY '\\u%04x' "$i"
+            chunk=${chunk//"$code"/"$REPLY"}
+          fi
+        done
+      fi
+    fi
+    out+=$chunk
+  done
+  REPLY="\"$out\""
+}
+
+# utf8_repair TEXT: TEXT with every byte that is no part of a UTF-8 character replaced by U+FFFD.
+utf8_repair() {
+  local rest=$1 out='' head
+  local more=[$'\x80'-$'\xbf']
+  while [[ $rest == *[$'\x80'-$'\xff']* ]]; do
+    head=${rest%%[$'\x80'-$'\xff']*}
+    out+=$head
+    rest=${rest:${#head}}
+    # shellcheck disable=SC2254 # the variable is a pattern
+    case $rest in
+      [$'\xc2'-$'\xdf']$more*) out+=${rest:0:2} rest=${rest:2} ;;
+      $'\xe0'[$'\xa0'-$'\xbf']$more* | $'\xed'[$'\x80'-$'\x9f']$more* | [$'\xe1'-$'\xec\xee\xef']$more$more*)
+        out+=${rest:0:3} rest=${rest:3}
+        ;;
+      $'\xf0'[$'\x90'-$'\xbf']$more$more* | [$'\xf1'-$'\xf3']$more$more$more* | $'\xf4'[$'\x80'-$'\x8f']$more$more*)
+        out+=${rest:0:4} rest=${rest:4}
+        ;;
+      *) out+=$'\xef\xbf\xbd' rest=${rest:1} ;;
+    esac
+  done
+  REPLY=$out$rest
+}
+
+# json_object [NAME:KIND VALUE]...: KIND s string, o string or null if empty, j JSON as it is.
+# NAME is ours and plain; names that users choose go through json_member.
+json_object() {
+  local out=''
+  while (($# > 0)); do
+    case ${1##*:} in
+      s) json_string "$2" ;;
+      o) if [[ $2 ]]; then json_string "$2"; else REPLY=null; fi ;;
+      j) REPLY=$2 ;;
+    esac
+    out+=",\"${1%:*}\":$REPLY"
+    shift 2
+  done
+  REPLY="{${out:1}}"
+}
+
+# json_member NAME JSON: `,"NAME":JSON`, to be collected and passed on as ${all:1} in braces.
+json_member() {
+  local value=$2
+  json_string "$1"
+  REPLY=",$REPLY:$value"
+}
+
+# json_array [TEXT]...: an array of strings.
+json_array() {
+  local out='' text
+  for text; do
+    json_string "$text"
+    out+=,$REPLY
+  done
+  REPLY="[${out:1}]"
+}
+
+# ---- the answer -----------------------------------------------------------------------------
+
+# answer JSON: the result of the command.
+answer() {
+  if [[ ! $JOB ]]; then
+    printf '%s\n' "$1" >&3
+  elif ! { write_file "$JOB/result.json" "$1" && sync -- "$JOB/result.json" "$JOB"; }; then
+    # The disk may be full: the verdict must be readable all the same.
+    mkdir -p -- "$VOLATILE" && write_file "$VOLATILE/${JOB##*/}.result.json" "$1"
+  fi
+}
+
+# fail CODE MESSAGE [HINT] [NAME:KIND VALUE]...: ends the script with an error it knows.
+fail() {
+  local code=$1 message=$2 hint=${3:-}
+  shift $(($# < 3 ? $# : 3))
+  json_object code:s "$code" message:s "$message" hint:s "$hint" "$@"
+  note "$code: $message"
+  answer "{\"error\":$REPLY}"
+  exit 0
+}
+
+# note TEXT: one line for people; of a job to its log and to the journal.
+note() {
+  printf '%s\n' "$1" >&2 2>/dev/null || true
+  if [[ $JOB ]]; then printf '%s\n' "$1" >&4 2>/dev/null || true; fi
+}
+
+# write_file PATH TEXT: readers see the old text or the new one, never a part.
+write_file() {
+  { printf '%s\n' "$2" >"$1.new"; } 2>/dev/null && mv -fT -- "$1.new" "$1"
+}
+
+# exclusive_file PATH TEXT: creates PATH; false if somebody else was first.
+exclusive_file() {
+  local made=1
+  if printf '%s\n' "$2" >"$1.$BASHPID" && ln -T -- "$1.$BASHPID" "$1" 2>/dev/null; then made=0; fi
+  rm -f -- "$1.$BASHPID"
+  return "$made"
+}
+
+# ---- jobs -----------------------------------------------------------------------------------
+
+JOB=${NIXOS_PROMOTE_JOB:-}
+job_version=0
+job_step=
+
+# status STEP MESSAGE [NAME VALUE]...: what the job is doing now, for those who follow it.
+status() {
+  local step=$1 message=$2 fields=''
+  shift 2
+  if [[ $step != "$job_step" ]]; then note "[$step] $message"; fi
+  [[ $JOB ]] || return 0
+  job_step=$step
+  job_version=$((job_version + 1))
+  while (($# > 0)); do
+    json_string "$2"
+    json_member "$1" "$REPLY"
+    fields+=$REPLY
+    shift 2
+  done
+  json_object version:j "$job_version" step:s "$step" message:s "$message" fields:j "{${fields:1}}" at:j "$EPOCHSECONDS"
+  # A full disk must not stop an activation.
+  write_file "$JOB/status.json" "$REPLY" || true
+}
+
+# read_status DIR: sets status_version, status_step and status_json of a job.
+read_status() {
+  status_version=0 status_step='' status_json=''
+  if [[ -e $1/status.json ]] && IFS= read -r status_json <"$1/status.json" &&
+    [[ $status_json =~ ^\{\"version\":([0-9]+),\"step\":\"([^\"]*)\" ]]; then
+    status_version=${BASH_REMATCH[1]}
+    status_step=${BASH_REMATCH[2]}
+  fi
+}
+
+# read_result DIR: REPLY is the result of a job; false if it has none.
+read_result() {
+  local file
+  for file in "$1/result.json" "$VOLATILE/${1##*/}.result.json"; do
+    if [[ -e $file ]] && IFS= read -r REPLY <"$file"; then return 0; fi
+  done
+  return 1
+}
+
+# job_alive DIR: is a process running the script of this very job?
+job_alive() {
+  local pid
+  local -a command=()
+  [[ -e $1/pid ]] && read -r pid <"$1/pid" && [[ $pid && -e /proc/$pid/cmdline ]] || return 1
+  # A process id alone may belong to somebody else after a reboot.
+  { mapfile -d '' -t command <"/proc/$pid/cmdline"; } 2>/dev/null || return 1
+  [[ ${command[1]:-} == "$1/script" ]]
+}
+
+# unit_holder UNIT: sets holder_state and holder (the job that a transient unit runs).
+unit_holder() {
+  local line
+  holder='' holder_state=inactive
+  while IFS= read -r line; do
+    case $line in
+      ActiveState=*) holder_state=${line#*=} ;;
+      Description='nixos-promote job '*) holder=${line#*'nixos-promote job '} ;;
+    esac
+  done < <(systemctl show -p ActiveState,Description -- "$1")
+}
+
+# ---- time -----------------------------------------------------------------------------------
+
+# now: microseconds on a clock that nobody sets, for durations and deadlines.
+now() {
+  read -r REPLY _ </proc/uptime
+  REPLY=$((10#${REPLY/./} * 10000))
+}
+
+# micros SECONDS: decimal seconds as microseconds.
+micros() {
+  local whole=${1%%.*} part=
+  if [[ $1 == *.* ]]; then part=${1#*.}; fi
+  part+=000000
+  REPLY=$((10#${whole:-0} * 1000000 + 10#${part:0:6}))
+}
+
+# seconds MICROS: microseconds as decimal seconds.
+seconds() {
+  local micro=$(($1 < 0 ? 0 : $1))
+  printf -v REPLY '%d.%03d' $((micro / 1000000)) $((micro % 1000000 / 1000))
+}
+
+# nap SECONDS: sleeps without a process.
+nap() {
+  if [[ ! ${nap_fd:-} ]]; then exec {nap_fd}<> <(:); fi
+  read -r -t "$1" -u "$nap_fd" _ || true
+}
+
+# ---- life and death of the script -----------------------------------------------------------
+
+# A command may define `cleanup CODE`.
+on_exit() {
+  local code=$?
+  trap - EXIT
+  if declare -F cleanup >/dev/null; then cleanup "$code" || true; fi
+  if [[ $JOB ]]; then
+    write_file "$JOB/exit" "$code" || true
+  fi
+  exit "$code"
+}
+
+begin() {
+  umask 022
+  if [[ $JOB ]]; then
+    # Descriptor 4 is the journal; the log file has been opened by the launcher.
+    { : >&4; } 2>/dev/null || exec 4>/dev/null
+  fi
+  trap on_exit EXIT
+  read_argument
+}
+
+begin

@@ -1,0 +1,128 @@
+# needs: lib.sh units.sh roots.sh
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
+# What does this host run? Reads only.
+
+main() {
+  local -a asked=() units=() paths=()
+  arg_list units asked
+  arg_list paths paths
+  local i
+  for i in "${!asked[@]}"; do
+    require_unit "units.$i" "${asked[i]}"
+    units+=("$REPLY")
+  done
+  for i in "${!paths[@]}"; do require_store_path "paths.$i" "${paths[i]}"; done
+
+  # The slow ones start together and are read one after the other.
+  local nix_fd failed_fd closure_fd='' invalid_fd=''
+  exec {nix_fd}< <(nix --version)
+  exec {failed_fd}< <(list_failed_units)
+  if ((${#paths[@]})); then exec {invalid_fd}< <(print_invalid "${paths[@]}"); fi
+  if ((${#units[@]})) && [[ -e /run/current-system ]]; then
+    exec {closure_fd}< <(nix-store --query --requisites -- /run/current-system)
+  fi
+  read_units "$ACTIVATION_UNIT" "${units[@]}"
+
+  local nix_version
+  IFS= read -r nix_version <&"$nix_fd" || nix_version=
+  local -a failed=()
+  mapfile -t failed <&"$failed_fd"
+  unit_closure=
+  if [[ $closure_fd ]]; then IFS= read -r -d '' unit_closure <&"$closure_fd" || true; fi
+  local invalid=
+  if [[ $invalid_fd ]]; then IFS= read -r -d '' invalid <&"$invalid_fd" || true; fi
+
+  local hostname machine_id='' nixos_version='' ledger=''
+  IFS= read -r hostname </proc/sys/kernel/hostname
+  read_line /etc/machine-id && machine_id=$REPLY
+  read_line /run/current-system/nixos-version && nixos_version=$REPLY
+  last_line "$STATE/ledger.jsonl" && ledger=$REPLY
+  system_paths
+
+  local failed_json units_json paths_json roots_json activation_json interrupted_json
+  json_array "${failed[@]}"
+  failed_json=$REPLY
+  units_to_json
+  units_json=$REPLY
+  paths_to_json "$invalid" "${paths[@]}"
+  paths_json=$REPLY
+  roots_to_json
+  roots_json=$REPLY
+  activation_to_json
+  activation_json=$REPLY
+  interrupted_to_json
+  interrupted_json=$REPLY
+
+  json_object hostname:s "$hostname" machineId:s "$machine_id" system:s "$HOSTTYPE-linux" \
+    nixVersion:s "${nix_version##* }" nixosVersion:o "$nixos_version" \
+    currentSystem:o "$current_system" bootedSystem:o "$booted_system" profile:o "$profile_system" \
+    failedUnits:j "$failed_json" units:j "$units_json" paths:j "$paths_json" roots:j "$roots_json" \
+    activation:j "$activation_json" interrupted:j "$interrupted_json" ledger:j "${ledger:-null}"
+  answer "$REPLY"
+}
+
+# Reads asked and units of main: the names as the caller wrote them, and in full.
+units_to_json() {
+  local out='' i name
+  for i in "${!units[@]}"; do
+    name=${units[i]}
+    unit_runs "$name"
+    local runs_json drop_ins_json member=null
+    json_array "${runs[@]}"
+    runs_json=$REPLY
+    if ((${#runs[@]})); then
+      if runs_in_closure; then member=true; else member=false; fi
+    fi
+    local -a drop_ins=()
+    read -r -a drop_ins <<<"${unit[$name DropInPaths]-}" || true
+    json_array "${drop_ins[@]}"
+    drop_ins_json=$REPLY
+    local reload=false
+    if [[ ${unit[$name NeedDaemonReload]-} == yes ]]; then reload=true; fi
+    json_object load:s "${unit[$name LoadState]-}" active:s "${unit[$name ActiveState]-}" \
+      sub:s "${unit[$name SubState]-}" result:s "${unit[$name Result]-}" fragment:o "${unit[$name FragmentPath]-}" \
+      dropIns:j "$drop_ins_json" needReload:j "$reload" runs:j "$runs_json" memberOf:j "$member"
+    json_member "${asked[i]}" "$REPLY"
+    out+=$REPLY
+  done
+  REPLY="{${out:1}}"
+}
+
+paths_to_json() {
+  local invalid=$'\n'$1 out='' path
+  shift
+  for path; do
+    if [[ $invalid == *$'\n'"$path"$'\n'* ]]; then json_member "$path" false; else json_member "$path" true; fi
+    out+=$REPLY
+  done
+  REPLY="{${out:1}}"
+}
+
+# The activation that runs now.
+activation_to_json() {
+  case ${unit[$ACTIVATION_UNIT ActiveState]-} in
+    active | activating | deactivating | reloading) ;;
+    *)
+      REPLY=null
+      return
+      ;;
+  esac
+  local id=${unit[$ACTIVATION_UNIT Description]-}
+  id=${id#'nixos-promote job '}
+  read_status "$STATE/jobs/$id"
+  json_object id:s "$id" step:s "$status_step"
+}
+
+# The last activation, if it neither runs nor left a result: killed, or the power was cut.
+interrupted_to_json() {
+  local id dir
+  if read_line "$STATE/activation" && id=$REPLY dir=$STATE/jobs/$REPLY && [[ -e $dir/status.json ]] &&
+    ! job_alive "$dir" && ! read_result "$dir"; then
+    read_status "$dir"
+    json_object id:s "$id" step:s "$status_step"
+  else
+    REPLY=null
+  fi
+}
+
+main

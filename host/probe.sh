@@ -1,0 +1,358 @@
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
+# The health contract: probes as data, tried side by side, each until its own deadline.
+
+ANSWER=
+probes_json='[]' probes_failed='' probes_closure=''
+# `no` after a rollback: the old system has had its soak long ago.
+probes_soak=yes
+
+# check_probes: refuses what could never pass, before the host is touched.
+check_probes() {
+  local i key count=${arg[probes.length]:-0}
+  [[ $count =~ ^[0-9]{1,3}$ ]] || fail bad-argument "[probes.length] is not a number."
+  for ((i = 0; i < count; i++)); do
+    arg_get "probes.$i.name"
+    for key in graceSeconds intervalSeconds deadlineSeconds soakSeconds timeoutSeconds; do
+      if [[ ${arg[probes.$i.$key]+set} ]]; then require_seconds "probes.$i.$key" "${arg[probes.$i.$key]}"; fi
+    done
+    arg_get "probes.$i.kind"
+    case $REPLY in
+      http)
+        arg_get "probes.$i.url"
+        if [[ ${arg[probes.$i.body]+set} ]]; then
+          key=0
+          grep -Eaq -e "${arg[probes.$i.body]}" </dev/null 2>/dev/null || key=$?
+          ((key < 2)) || fail bad-argument "[probes.$i.body] is not an extended regular expression."
+        fi
+        ;;
+      unit)
+        arg_get "probes.$i.unit"
+        require_unit "probes.$i.unit" "$REPLY"
+        ;;
+      socket)
+        arg_get "probes.$i.port"
+        [[ $REPLY =~ ^[0-9]{1,5}$ ]] || fail bad-argument "[probes.$i.port] is not a port."
+        ;;
+      command) arg_get "probes.$i.argv.0" ;;
+      *) fail bad-argument "[probes.$i.kind] is not one of http, unit, socket, command." ;;
+    esac
+  done
+}
+
+# run_probes TOPLEVEL [once]: tries all of them; true if every required one passed.
+# Sets probes_json and probes_failed (a sentence). Stops as soon as a required one has failed.
+run_probes() {
+  local toplevel=$1 once=${2:-} count=${arg[probes.length]:-0} i began open failed='' told='' message
+  local -a pids=()
+  probes_json='[]' probes_failed=''
+  ((count)) || return 0
+  mkdir -p -- "$RUN/probes" && rm -f -- "$RUN"/probes/*
+  read_closure "$toplevel"
+  now
+  began=$REPLY
+  for ((i = 0; i < count; i++)); do
+    (probe_watch "$i" "$toplevel" "$once") &
+    pids[i]=$!
+  done
+  while :; do
+    open=0
+    for ((i = 0; i < count; i++)); do
+      if probe_result "$i"; then
+        if [[ $REPLY != 1$'\t'* && ${arg[probes.$i.required]:-true} == true && ! $failed ]]; then failed=$i; fi
+      elif [[ ${arg[probes.$i.required]:-true} == true || ! -s $RUN/probes/$i.state ]]; then
+        # An optional probe is asked at least once, but nobody waits for it.
+        if kill -0 "${pids[i]}" 2>/dev/null || probe_result "$i"; then
+          open=$((open + 1))
+        elif [[ ${arg[probes.$i.required]:-true} == true ]]; then
+          failed=$i
+        fi
+      fi
+    done
+    if [[ $failed ]] || ((!open)) || is_cancelled; then break; fi
+    waiting_for "$began" "$count"
+    message=$REPLY
+    if [[ $message != "$told" ]]; then
+      told=$message
+      status "$step" "$message"
+    fi
+    nap 0.05
+  done
+  for ((i = 0; i < count; i++)); do kill "${pids[i]}" 2>/dev/null || true; done
+  wait "${pids[@]}" 2>/dev/null || true
+  collect_probes "$count" "$began"
+  if [[ $cancelled ]]; then
+    probes_failed="Cancelled while waiting for the services to become healthy"
+  elif [[ $failed ]]; then
+    probe_answer "$failed"
+    probes_failed="${arg[probes.$failed.name]} is not healthy: $REPLY"
+  fi
+  [[ ! $probes_failed ]]
+}
+
+# waiting_for BEGAN COUNT: "waiting for hypervisor: 503, 12 s of 120 s".
+waiting_for() {
+  local i elapsed text='' more=0
+  now
+  elapsed=$(((REPLY - $1) / 1000000))
+  for ((i = 0; i < $2; i++)); do
+    if probe_result "$i"; then continue; fi
+    if [[ $text ]]; then
+      more=$((more + 1))
+      continue
+    fi
+    probe_answer "$i"
+    text="waiting for ${arg[probes.$i.name]}: ${REPLY:-no answer yet}, $elapsed s of ${arg[probes.$i.deadlineSeconds]:-60} s"
+  done
+  if ((more)); then text+=" (and $more more)"; fi
+  REPLY=$text
+}
+
+# probe_result INDEX: REPLY is 1 or 0, a tab and JSON; false while undecided.
+probe_result() {
+  [[ -e $RUN/probes/$1.result ]] && IFS= read -r REPLY <"$RUN/probes/$1.result"
+}
+
+# probe_answer INDEX: the last answer, in words.
+probe_answer() {
+  REPLY=
+  if [[ -e $RUN/probes/$1.state ]]; then IFS= read -r REPLY <"$RUN/probes/$1.state" || true; fi
+  REPLY=${REPLY#*$'\t'}
+}
+
+collect_probes() {
+  local i out='' state elapsed attempts
+  now
+  seconds $((REPLY - $2))
+  elapsed=$REPLY
+  for ((i = 0; i < $1; i++)); do
+    if probe_result "$i"; then
+      out+=,${REPLY#*$'\t'}
+    else
+      state=
+      if [[ -e $RUN/probes/$i.state ]]; then IFS= read -r state <"$RUN/probes/$i.state" || true; fi
+      attempts=${state%%$'\t'*}
+      state=${state#*$'\t'}
+      json_object name:s "${arg[probes.$i.name]}" kind:s "${arg[probes.$i.kind]}" \
+        required:j "${arg[probes.$i.required]:-true}" ok:j false attempts:j "${attempts:-0}" seconds:j "$elapsed" answer:s "undecided when the waiting ended; last answer: ${state:-none}"
+      out+=,$REPLY
+    fi
+  done
+  probes_json="[${out:1}]"
+}
+
+# ---- one probe, in a process of its own -----------------------------------------------------
+
+# probe_watch INDEX TOPLEVEL ONCE
+probe_watch() {
+  local p=probes.$1 i=$1 toplevel=$2 once=$3 file=$RUN/probes/$1
+  local kind=${arg[$p.kind]} attempts=0 began deadline healthy='' soak interval=${arg[$p.intervalSeconds]:-1} limit
+  local -a place=()
+  trap - TERM EXIT
+  arg_list "$p.place" place
+  now
+  began=$REPLY
+  if [[ ! $once ]] && ! is_zero "${arg[$p.graceSeconds]:-0}"; then
+    printf '0\tgrace of %s s\n' "${arg[$p.graceSeconds]}" >"$file.state"
+    nap "${arg[$p.graceSeconds]}"
+  fi
+  micros "${arg[$p.deadlineSeconds]:-60}"
+  now_plus "$REPLY"
+  deadline=$REPLY
+  micros "${arg[$p.soakSeconds]:-0}"
+  soak=$REPLY
+  if [[ $probes_soak == no ]]; then soak=0; fi
+  if is_zero "$interval"; then interval=0.1; fi
+
+  while :; do
+    attempts=$((attempts + 1))
+    try_limit "$deadline" "${arg[$p.timeoutSeconds]:-5}"
+    limit=$REPLY
+    if "try_$kind"; then
+      now
+      healthy=${healthy:-$REPLY}
+      if ((REPLY - healthy >= soak)) || [[ $once ]]; then probe_end 1; fi
+      seconds $((REPLY - healthy))
+      probe_state "$ANSWER, healthy for ${REPLY%.*} s"
+    else
+      now
+      if [[ $healthy ]]; then
+        # A restart by systemd would hide a crash: one failure in the soak is the verdict.
+        seconds $((REPLY - healthy))
+        ANSWER="was healthy for ${REPLY%??} s, then: $ANSWER"
+        probe_end 0
+      fi
+      if ((REPLY >= deadline)) || [[ $once ]]; then probe_end 0; fi
+      probe_state "$ANSWER"
+    fi
+    nap "$interval"
+  done
+}
+
+probe_state() {
+  ANSWER=${ANSWER//[$'\t\n\r']/ }
+  printf '%s\t%s\n' "$attempts" "${1//[$'\t\n\r']/ }" >"$file.state" 2>/dev/null || true
+}
+
+# probe_end 1|0
+probe_end() {
+  local ok=true
+  if [[ $1 == 0 ]]; then ok=false; fi
+  probe_state "$ANSWER"
+  now
+  seconds $((REPLY - began))
+  json_object name:s "${arg[$p.name]}" kind:s "$kind" required:j "${arg[$p.required]:-true}" \
+    ok:j "$ok" attempts:j "$attempts" seconds:j "$REPLY" answer:s "$ANSWER"
+  printf '%s\t%s\n' "$1" "$REPLY" >"$file.result"
+  exit 0
+}
+
+is_zero() { [[ $1 =~ ^[0.]+$ ]]; }
+
+now_plus() {
+  local micro=$1
+  now
+  REPLY=$((REPLY + micro))
+}
+
+# try_limit DEADLINE TIMEOUT: the time of one try: TIMEOUT, but not much beyond the deadline.
+try_limit() {
+  local left most
+  now
+  left=$(($1 - REPLY))
+  if ((left < 1000000)); then left=1000000; fi
+  micros "$2"
+  most=$REPLY
+  seconds $((most < left ? most : left))
+}
+
+# at_place COMMAND...: on the host, or behind the prefix of the probe. `timeout` also keeps it from being a builtin.
+at_place() {
+  timeout --kill-after=2 "$limit" "${place[@]}" "$@"
+}
+
+# ---- the kinds: each sets ANSWER, what it saw in words --------------------------------------
+
+try_http() {
+  local code=0 status='' location='' complaint='' line
+  local -a want=()
+  # -q: no ~/.curlrc. No redirects: a login page that answers 200 is not the service.
+  at_place curl -q --silent --show-error --globoff --noproxy '*' --proto '=http,https' --max-redirs 0 --max-time "$limit" \
+    --write-out '%{stderr}%{http_code} %{redirect_url}\n' --url "${arg[$p.url]}" </dev/null 2>"$file.error" |
+    head -c 65536 >"$file.body" || code=${PIPESTATUS[0]}
+  while IFS= read -r line; do
+    if [[ $line =~ ^([0-9]{3})\ (.*)$ ]]; then
+      status=${BASH_REMATCH[1]} location=${BASH_REMATCH[2]}
+    elif [[ $line ]]; then
+      complaint=$line
+    fi
+  done <"$file.error"
+  # 23: we stopped reading after 64 kB.
+  if [[ $code != 0 && $code != 23 || $status == 000 || ! $status ]]; then
+    case $code in
+      7) ANSWER="connection refused" ;;
+      28 | 124 | 137) ANSWER="no answer within ${limit%.000} s" ;;
+      126 | 127) ANSWER="curl cannot be run there: ${complaint:0:200}" ;;
+      *) ANSWER=${complaint:0:200} ;;
+    esac
+    ANSWER=${ANSWER:-"curl ended with $code"}
+    return 1
+  fi
+  ANSWER=$status
+  if [[ $location ]]; then ANSWER+=" to ${location:0:200}"; fi
+  arg_list "$p.status" want
+  if ((!${#want[@]})); then want=(200); fi
+  [[ " ${want[*]} " == *" $status "* ]] || return 1
+  if [[ ${arg[$p.body]+set} ]] && ! grep -Eazq -e "${arg[$p.body]}" -- "$file.body"; then
+    line=$(head -c 120 -- "$file.body" | tr -d '\000')
+    ANSWER+=", but the body does not match: $line"
+    return 1
+  fi
+}
+
+try_unit() {
+  local line name pid
+  local -A have=()
+  require_unit unit "${arg[$p.unit]}"
+  name=$REPLY
+  while IFS= read -r line; do have[${line%%=*}]=${line#*=}; done < <(
+    at_place systemctl show -p LoadState,ActiveState,SubState,Result,MainPID,NRestarts,FragmentPath -- "$name" </dev/null 2>&1
+  )
+  ANSWER="${have[ActiveState]:-unknown} (${have[SubState]:-no answer from systemctl})"
+  if [[ ${have[LoadState]-} == not-found ]]; then ANSWER="there is no unit $name"; fi
+  if [[ ${have[ActiveState]-} == failed ]]; then ANSWER+=", ${have[Result]-}"; fi
+  [[ ${have[ActiveState]-} == "${arg[$p.state]:-active}" ]] || return 1
+  pid=${have[MainPID]-0}
+  if [[ $healthy && ${soak_pid:-$pid} != "$pid" ]]; then
+    ANSWER="the service died and was restarted (process ${soak_pid-} is now $pid)"
+    return 1
+  fi
+  soak_pid=$pid
+  [[ ${arg[$p.identity]:-false} == true && ${arg[$p.state]:-active} == active ]] || return 0
+  identity "$name" "$pid" "${have[FragmentPath]-}"
+}
+
+# identity UNIT PID FRAGMENT: does it run the files of the release? An old process that was kept running does not.
+identity() {
+  local fragment wanted path
+  if ((!${#place[@]})); then
+    wanted=$toplevel/etc/systemd/system/$1
+    if [[ ! -e $wanted && $1 == *@*.* ]]; then wanted=$toplevel/etc/systemd/system/${1%%@*}@.${1##*.}; fi
+    { read -r fragment && read -r wanted; } < <(readlink -m -- "$3" "$wanted") || true
+    if [[ ! $3 || $fragment != "$wanted" ]]; then
+      ANSWER+=", but its unit file is ${fragment:-absent}, not the release's"
+      return 1
+    fi
+  fi
+  if [[ ! $2 =~ ^[1-9] ]]; then return 0; fi
+  store_paths_in "$(at_place readlink -- "/proc/$2/exe" 2>/dev/null </dev/null || true)
+$(at_place cat -- "/proc/$2/cmdline" 2>/dev/null </dev/null | tr '\000' '\n' || true)"
+  for path in "${runs[@]}"; do
+    if [[ $'\n'$probes_closure != *$'\n'"$path"$'\n'* ]]; then
+      ANSWER+=", but process $2 runs $path, which is not in the release"
+      return 1
+    fi
+  done
+}
+
+try_socket() {
+  local found
+  found=$(at_place ss -Hltn "sport = :${arg[$p.port]}" </dev/null 2>"$file.error") || {
+    IFS= read -r found <"$file.error" || true
+    ANSWER="ss cannot be run there: ${found:0:200}"
+    return 1
+  }
+  ANSWER="listening on ${arg[$p.port]}"
+  [[ $found ]] || {
+    ANSWER="nothing listens on ${arg[$p.port]}"
+    return 1
+  }
+}
+
+try_command() {
+  local code=0 line last=''
+  local -a argv=()
+  arg_list "$p.argv" argv
+  (
+    unset LC_ALL NIXOS_PROMOTE_JOB
+    at_place "${argv[@]}"
+  ) </dev/null >"$file.output" 2>&1 || code=$?
+  while IFS= read -r line; do
+    if [[ $line == *[![:space:]]* ]]; then last=$line; fi
+  done < <(tail -c 2000 -- "$file.output" | tr -d '\000')
+  ANSWER="exit $code"
+  if [[ $code == 124 ]]; then ANSWER="no end within ${limit%.000} s"; fi
+  if [[ $last ]]; then ANSWER+=": ${last:0:200}"; fi
+  ((code == 0))
+}
+
+# read_closure TOPLEVEL: only if a probe asks for identity.
+read_closure() {
+  local i count=${arg[probes.length]:-0}
+  probes_closure=
+  for ((i = 0; i < count; i++)); do
+    if [[ ${arg[probes.$i.identity]:-false} == true ]]; then
+      probes_closure=$(nix-store --query --requisites -- "$1")$'\n' || probes_closure=
+      return 0
+    fi
+  done
+}

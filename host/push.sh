@@ -1,0 +1,111 @@
+# needs: lib.sh roots.sh nixlog.sh
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
+# Job: copies paths to another host. The target checks the signatures; this side never asks it not to.
+
+main() {
+  local -a paths=() options=() from=()
+  local i
+  [[ $JOB ]] || fail not-a-job "A copy runs only as a job." "Use start."
+  trap on_term TERM
+  now
+  began=$REPLY
+  arg_list paths paths
+  ((${#paths[@]})) || fail bad-argument "[paths] is empty."
+  for i in "${!paths[@]}"; do require_store_path "paths.$i" "${paths[i]}"; done
+  arg_get to
+  require_store_url to "$REPLY"
+  if [[ ${arg[from]-} ]]; then
+    require_store_url from "${arg[from]}"
+    from=(--from "${arg[from]}")
+  fi
+  arg_list sshOptions options
+  ssh_options "${options[@]}"
+  total=${arg[missing]:-0} bytes_left=${arg[bytes]:-0}
+  [[ $total =~ ^[0-9]+$ && $bytes_left =~ ^[0-9]+$ ]] || fail bad-argument "[missing] and [bytes] are not numbers."
+
+  status copy "copying 0/$total paths to ${arg[to]}" "done" 0 total "$total"
+  if ((bytes_left && !${#from[@]})); then read_sizes "${paths[@]}"; fi
+  watch_nix count_copies nix --extra-experimental-features nix-command copy "${from[@]}" --to "${arg[to]}" -- "${paths[@]}" || copy_error
+  now
+  seconds $((REPLY - began))
+  answer "{\"copied\":$copied,\"seconds\":$REPLY}"
+}
+
+began=0 copied=0 total=0 bytes_left=0
+declare -A size_of=()
+
+# require_store_url PROPERTY URL. Not ssh://, by which root takes unsigned paths whatever the target's settings.
+require_store_url() {
+  [[ $2 =~ ^ssh-ng://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[]A-Za-z0-9_[][]A-Za-z0-9._:[-]*(\?[A-Za-z0-9=\&%./_:+-]*)?$ ]] || {
+    quote "$2"
+    fail bad-argument "[$1] is not a store of the form ssh-ng://HOST: $REPLY."
+  }
+}
+
+# ssh_options [OPTION]...: for Nix, which splits the variable as a shell would; old ones only at spaces.
+ssh_options() {
+  local option out=''
+  for option; do
+    if [[ ! $option =~ ^[A-Za-z0-9_/.,:=@%+-]+$ ]]; then option="'${option//\'/\'\\\'\'}'"; fi
+    out+="${out:+ }$option"
+  done
+  if [[ $out ]]; then export NIX_SSHOPTS="${NIX_SSHOPTS:+$NIX_SSHOPTS }$out"; fi
+}
+
+read_sizes() {
+  local path rest
+  while read -r path rest; do size_of[$path]=${rest##*[[:space:]]}; done < <(
+    nix --extra-experimental-features nix-command path-info --recursive --size -- "$@" 2>/dev/null || true
+  )
+}
+
+# count_copies: "copying 312/1904 paths, 1.2 GiB left".
+count_copies() {
+  if [[ $1 =~ ^copying\ ([0-9]+)\ paths ]]; then
+    total=${BASH_REMATCH[1]}
+  elif [[ $1 =~ ^copying\ path\ \'([^\']*)\' ]]; then
+    copied=$((copied + 1))
+    if ((total < copied)); then total=$copied; fi
+    local left=''
+    if ((${#size_of[@]})); then
+      left=", "
+      human "$bytes_left"
+      left=", $REPLY left"
+      bytes_left=$((bytes_left - ${size_of[${BASH_REMATCH[1]}]:-0}))
+      if ((bytes_left < 0)); then bytes_left=0; fi
+    fi
+    status copy "copying $copied/$total paths$left" "done" "$copied" total "$total" bytesLeft "$bytes_left"
+  fi
+}
+
+# human BYTES
+human() {
+  local unit tenths=$(($1 * 10))
+  for unit in B KiB MiB GiB; do
+    if ((tenths < 10240)) || [[ $unit == GiB ]]; then break; fi
+    tenths=$((tenths / 1024))
+  done
+  if [[ $unit == B ]]; then REPLY="$1 B"; else REPLY="$((tenths / 10)).$((tenths % 10)) $unit"; fi
+}
+
+copy_error() {
+  local text
+  text=$(tail -n 15 -- "$NIX_LOG")
+  case $text in
+    *'lacks a signature by a trusted key'* | *'lacks a valid signature'*)
+      fail untrusted-signature "${arg[to]} refuses the paths: they are not signed by a key that it trusts."$'\n'"$text" \
+        "Sign them on the builder, and add the public key to trusted-public-keys of the target."
+      ;;
+    *'No space left on device'* | *'database or disk is full'*) fail no-space "The disk of ${arg[to]} is full."$'\n'"$text" "Free space there and run again: paths that have arrived are kept." ;;
+    *'Host key verification failed'* | *'REMOTE HOST IDENTIFICATION HAS CHANGED'*)
+      fail host-key "The host key of ${arg[to]} is not the expected one."$'\n'"$text" "Check who answers there before you change known_hosts of the sending host."
+      ;;
+    *'Permission denied'*) fail auth "${arg[to]} does not accept the key of the sending host."$'\n'"$text" "Allow its key on the target." ;;
+    *'Could not resolve hostname'* | *'Connection refused'* | *'timed out'* | *'No route to host'* | *'Network is unreachable'* | *'Connection closed'* | *'Connection reset'* | *'Broken pipe'* | *'Nix daemon disconnected'*)
+      fail unreachable "${arg[to]} cannot be reached from the sending host."$'\n'"$text" "Run again when it can: paths that have arrived are kept."
+      ;;
+    *) fail copy-failed "The copy to ${arg[to]} failed."$'\n'"$text" ;;
+  esac
+}
+
+main

@@ -1,0 +1,67 @@
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
+# Where the store is held: the three system links and our own gc roots.
+
+# system_paths: sets current_system, booted_system and profile_system; empty if absent.
+system_paths() {
+  local name link
+  local -a names=() links=() targets=()
+  current_system='' booted_system='' profile_system=''
+  for name in current_system:/run/current-system booted_system:/run/booted-system profile_system:"$PROFILE"; do
+    link=${name#*:}
+    if [[ -e $link ]]; then names+=("${name%%:*}") links+=("$link"); fi
+  done
+  if ((${#links[@]})); then mapfile -t targets < <(readlink -f -- "${links[@]}"); fi
+  for name in "${!names[@]}"; do printf -v "${names[name]}" %s "${targets[name]-}"; done
+}
+
+# print_invalid PATH...: those that are not valid in the store, one a line.
+print_invalid() {
+  nix-store --check-validity --print-invalid -- "$@"
+}
+
+# roots_to_json: {name: target} of all our roots.
+roots_to_json() {
+  local out='' name target link
+  local -a links=()
+  for link in "$ROOTS"/*; do
+    if [[ -L $link ]]; then links+=("$link"); fi
+  done
+  if ((${#links[@]})); then
+    while IFS=$'\t' read -r name target; do
+      json_string "$target"
+      json_member "$name" "$REPLY"
+      out+=$REPLY
+    done < <(find "${links[@]}" -maxdepth 0 -printf '%f\t%l\n')
+  fi
+  REPLY="{${out:1}}"
+}
+
+# add_root NAME PATH: PATH, which must be valid, cannot be collected from now on.
+add_root() {
+  mkdir -p -- "$ROOTS"
+  # Nix takes a temporary root first, so that a collection that is under way sees it; a link made by hand would be too late.
+  nix-store --option substitute false --option max-jobs 0 --add-root "$ROOTS/$1" --realise -- "$2" >/dev/null
+}
+
+# remove_root NAME
+remove_root() {
+  rm -f -- "$ROOTS/$1"
+}
+
+# read_line FILE: REPLY is its first line; false if there is none.
+read_line() {
+  REPLY=
+  [[ -r $1 ]] && { IFS= read -r REPLY <"$1" || [[ $REPLY ]]; }
+}
+
+# last_line FILE: REPLY is its last whole line; false if there is none.
+last_line() {
+  REPLY=
+  [[ -s $1 ]] || return 1
+  local line
+  while IFS= read -r line; do
+    # A line cut short by a power cut is no record.
+    if [[ $line == '{'*'}' ]]; then REPLY=$line; fi
+  done < <(tail -n 2 -- "$1")
+  [[ $REPLY ]]
+}

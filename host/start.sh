@@ -1,0 +1,139 @@
+# needs: lib.sh
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
+# Starts a job in a transient unit of its own: whoever started it may go away.
+# May be repeated: the same id never runs twice. One unit name runs one job at a time.
+
+readonly KEEP_JOBS=20
+
+main() {
+  local id unit timeout dir
+  arg_get id && id=$REPLY
+  require_name id "$id"
+  arg_get unit && unit=$REPLY
+  [[ $unit =~ ^nixos-promote-[A-Za-z0-9._-]{1,200}(\.service)?$ ]] || {
+    quote "$unit"
+    fail bad-argument "[unit] must begin with 'nixos-promote-' and hold no other characters than letters, digits, '.', '_' and '-': $REPLY."
+  }
+  unit=${unit%.service}.service
+  arg_get timeoutSeconds && timeout=$REPLY
+  require_seconds timeoutSeconds "$timeout"
+  arg_get script
+  arg_get argument
+  dir=$STATE/jobs/$id
+
+  # Two deliveries of one command may run at the same moment.
+  local lock
+  if ! { mkdir -p -- "$STATE/jobs" && exec {lock}>>"$STATE/lock"; } 2>/dev/null; then
+    fail no-space "The host cannot write to $STATE." "Is the disk full, or the file system read-only?"
+  fi
+  flock --timeout 20 "$lock" || fail busy "Another command has been starting a job for 20 seconds." "Try again."
+
+  unit_holder "$unit"
+  wait_for_end "$unit"
+  if has_run "$dir" || [[ $holder == "$id" && $holder_state =~ ^(active|activating|deactivating)$ ]]; then
+    tell false "$id" "$dir"
+    return
+  fi
+  case $holder_state in
+    active | activating | deactivating | reloading) refuse_busy "$unit" ;;
+    failed)
+      note "The unit $unit is left over from an earlier job that failed; it is reset."
+      systemctl reset-failed -- "$unit" || true
+      ;;
+  esac
+  write_job "$dir"
+  if [[ $unit == "$ACTIVATION_UNIT" ]]; then write_file "$STATE/activation" "$id"; fi
+  launch "$id" "$unit" "$timeout" "$dir"
+  prune_jobs "$dir"
+  tell true "$id" "$dir"
+}
+
+# A job that has told its result needs a moment more until systemd lets go of its unit.
+wait_for_end() {
+  local tries=0
+  while [[ $holder && $holder_state != inactive && $holder_state != failed && -e $STATE/jobs/$holder/exit ]] && ((tries++ < 100)); do
+    nap 0.05
+    unit_holder "$1"
+  done
+}
+
+has_run() {
+  [[ -e $1/launched || -e $1/status.json || -e $1/exit ]] || job_alive "$1" || read_result "$1"
+}
+
+tell() {
+  local state=running
+  if read_result "$3" || [[ -e $3/exit ]]; then
+    state=finished
+  elif [[ $1 == false ]] && ! job_alive "$3" && [[ ! $holder_state =~ ^(active|activating|deactivating)$ || $holder != "$2" ]]; then
+    state=lost
+  fi
+  json_object started:j "$1" id:s "$2" state:s "$state"
+  answer "$REPLY"
+}
+
+refuse_busy() {
+  local who=${holder:-somebody else} since='' dir=$STATE/jobs/$holder
+  if [[ $holder ]]; then
+    read_status "$dir"
+    if [[ $status_json =~ \"at\":([0-9]+)\}$ ]]; then printf -v since '%(%Y-%m-%d %H:%M:%S %Z)T' "${BASH_REMATCH[1]}"; fi
+  fi
+  json_object id:o "$holder" step:o "${status_step:-}" since:o "$since"
+  fail busy "The host is busy: job $who is at the step '${status_step:-unknown}'${since:+ since $since}." \
+    "Wait until it has ended, follow it, or cancel it." holder:j "$REPLY"
+}
+
+# Descriptor 4 is the journal; everything else goes to the log file. No pipe: a reader that dies would take the job with it.
+# A file, because systemd would expand a $ in its own command line.
+# shellcheck disable=SC2016 # expanded by the shell in the unit
+readonly LAUNCH='cd -- "${0%/*}"
+echo $$ >pid
+exec 4>&2
+exec "$BASH" "$PWD/script" <argument >>log 2>&1
+'
+
+write_job() {
+  rm -rf -- "$1"
+  if ! {
+    mkdir -m 0700 -- "$1" && umask 077 &&
+      printf %s "${arg[script]}" >"$1/script" &&
+      printf %s "${arg[argument]}" >"$1/argument" &&
+      printf %s "$LAUNCH" >"$1/launch"
+  } 2>/dev/null; then
+    fail no-space "The host cannot write the job to $1." "Is the disk full?"
+  fi
+  umask 022
+}
+
+launch() {
+  local id=$1 unit=$2 timeout=$3 dir=$4 bash=$BASH output
+  if [[ $bash != /* ]]; then bash=$(type -P bash); fi
+  # Time to stop is time to roll back.
+  local -a properties=(
+    --property=KillMode=mixed --property=OOMPolicy=continue
+    --property="RuntimeMaxSec=${timeout}s" --property="TimeoutStopSec=${timeout}s"
+    --property=StandardInput=null --property=StandardOutput=journal --property=StandardError=journal
+    --property=SyslogIdentifier=nixos-promote
+  )
+  output=$(systemd-run --quiet --unit="$unit" --description="nixos-promote job $id" --service-type=exec \
+    --working-directory=/ --setenv=PATH="$PATH" --setenv=HOME="$HOME" --setenv=NIXOS_PROMOTE_JOB="$dir" "${properties[@]}" -- \
+    "$bash" "$dir/launch" 2>&1 </dev/null) || {
+    quote "$output"
+    rm -rf -- "$dir"
+    fail start-failed "systemd did not start the unit $unit: $REPLY." "See 'systemctl status $unit' on the host."
+  }
+  : >"$dir/launched"
+}
+
+prune_jobs() {
+  local dir
+  local -a dirs=("$STATE"/jobs/*/)
+  if ((${#dirs[@]} <= KEEP_JOBS)); then return 0; fi
+  mapfile -t dirs < <(cd -- "$STATE/jobs" && ls -t)
+  for dir in "${dirs[@]:KEEP_JOBS}"; do
+    dir=$STATE/jobs/$dir
+    if [[ $dir != "$1" ]] && ! job_alive "$dir"; then rm -rf -- "$dir"; fi
+  done
+}
+
+main
