@@ -1,0 +1,8 @@
+[
+  ./environment.nix
+  ./systemd.nix
+  ./boot.nix
+  ./activation.nix
+  ./toplevel.nix
+  ./debian.nix
+]

@@ -1,0 +1,4 @@
+# Builds, staging, standby.
+{
+  choiros.domain = "staging.example.com";
+}

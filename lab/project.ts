@@ -1,0 +1,93 @@
+import { spawn } from "node:child_process";
+import { copyFileSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const CHECKOUT = fileURLToPath(new URL("../", import.meta.url));
+const LINKED = [
+  ...["Pulumi.yaml", "index.ts", "settings.ts", "package.json", "node_modules"],
+  ...["components", "contract", "host", "providers"],
+];
+const STACKS = ["grind", "prod"] as const;
+export type StackName = (typeof STACKS)[number];
+
+export interface Ended {
+  readonly code: number;
+  /** stdout and stderr, in the order in which they came. */
+  readonly output: string;
+  readonly stdout: string;
+  readonly seconds: number;
+}
+
+export interface PulumiOptions {
+  /** Told what is printed, as it comes. */
+  readonly onOutput?: (text: string) => void;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Sends SIGINT to the CLI, as Ctrl-C does. */
+  readonly interrupt?: AbortSignal;
+}
+
+/**
+ * This checkout as a Pulumi project that a lab may write to: the program is linked, the stack
+ * files are copies, because Pulumi writes the salt of the stack's passphrase into them.
+ */
+export class Project {
+  readonly directory: string;
+  private readonly env: NodeJS.ProcessEnv;
+
+  constructor(lab: { readonly dir: string; readonly env: Readonly<Record<string, string>> }) {
+    this.directory = `${lab.dir}/project`;
+    this.env = { ...process.env, ...lab.env, PULUMI_BACKEND_URL: `file://${this.directory}/state` };
+    rmSync(this.directory, { recursive: true, force: true });
+    mkdirSync(`${this.directory}/state`, { recursive: true });
+    for (const name of LINKED) symlinkSync(`${CHECKOUT}${name}`, `${this.directory}/${name}`);
+    for (const stack of STACKS)
+      copyFileSync(`${CHECKOUT}Pulumi.${stack}.yaml`, this.stackFile(stack));
+  }
+
+  stackFile(stack: StackName): string {
+    return `${this.directory}/Pulumi.${stack}.yaml`;
+  }
+
+  async initStacks(): Promise<void> {
+    for (const stack of STACKS) await this.must(["stack", "init", stack]);
+  }
+
+  /** Runs the real CLI, without a terminal. */
+  pulumi(args: readonly string[], options: PulumiOptions = {}): Promise<Ended> {
+    const started = performance.now();
+    const child = spawn("pulumi", ["--non-interactive", "--color", "never", ...args], {
+      cwd: this.directory,
+      env: { ...this.env, ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    let stdout = "";
+    const take = (stream: "stdout" | "stderr") => (text: string) => {
+      output += text;
+      if (stream === "stdout") stdout += text;
+      options.onOutput?.(text);
+    };
+    child.stdout.setEncoding("utf8").on("data", take("stdout"));
+    child.stderr.setEncoding("utf8").on("data", take("stderr"));
+    options.interrupt?.addEventListener("abort", () => child.kill("SIGINT"));
+    return new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => {
+        const seconds = (performance.now() - started) / 1000;
+        resolve({ code: code ?? 255, output, stdout, seconds });
+      });
+    });
+  }
+
+  /** Like `pulumi`, but anything but exit 0 is an error. */
+  async must(args: readonly string[], options: PulumiOptions = {}): Promise<Ended> {
+    const ended = await this.pulumi(args, options);
+    if (ended.code === 0) return ended;
+    throw new Error(`pulumi ${args.join(" ")} ended with ${ended.code}:\n${ended.output}`);
+  }
+
+  async outputs(stack: StackName): Promise<Record<string, unknown>> {
+    const { stdout } = await this.must(["stack", "output", "--json", "--stack", stack]);
+    return JSON.parse(stdout) as Record<string, unknown>;
+  }
+}
