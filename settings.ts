@@ -34,7 +34,10 @@ const release = z.discriminatedUnion("from", [
     from: z.literal("stack"),
     stack: z
       .string()
-      .regex(/^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+){0,2}$/, "must be a stack name such as grind"),
+      .regex(
+        /^[A-Za-z0-9_.][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.-]+){0,2}$/,
+        "must be a stack name such as grind",
+      ),
   }),
 ]);
 
@@ -64,7 +67,13 @@ export const settings = z.strictObject({
   release,
   copy,
   activation: activation.prefault({}),
-  health: z.array(probe).min(1, "must hold at least one probe"),
+  health: z
+    .array(probe)
+    .min(1, "must hold at least one probe")
+    .refine(
+      (probes) => new Set(probes.map(({ name }) => name)).size === probes.length,
+      "must give every probe a name of its own",
+    ),
 });
 
 export type Settings = z.infer<typeof settings>;

@@ -18,7 +18,7 @@ export function storeName(path: string): string {
 /** The name as Nix splits it: the version begins at the first dash that no letter follows (as `builtins.parseDrvName`). */
 export function packageOf(path: string): { name: string; version: string } {
   const full = storeName(path);
-  const at = full.search(/-(?![a-zA-Z])/);
+  const at = full.search(/-(?![a-zA-Z]|$)/);
   return at < 0
     ? { name: full, version: "" }
     : { name: full.slice(0, at), version: full.slice(at + 1) };

@@ -18,14 +18,14 @@ export function runProcess(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(argv[0], argv.slice(1), { stdio: "pipe", env });
+    const child = spawn(argv[0], argv.slice(1), { stdio: "pipe", env, detached: true });
     const stdout = collect(child.stdout, STDOUT_LIMIT);
     const stderr = collect(child.stderr, STDERR_LIMIT);
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      child.kill("SIGTERM");
-      setTimeout(() => child.kill("SIGKILL"), 2000).unref();
+      endGroup(child.pid, "SIGTERM");
+      setTimeout(() => endGroup(child.pid, "SIGKILL"), 2000).unref();
     }, timeoutSeconds * 1000);
     child.stdin.on("error", () => {}); // the program may end before it has read everything
     child.stdin.end(input);
@@ -38,6 +38,15 @@ export function runProcess(
       resolve({ code, stdout: stdout(), stderr: stderr(), timedOut });
     });
   });
+}
+
+/** With its children: one that goes on would hold our end of the pipes open. */
+function endGroup(leader: number | undefined, signal: "SIGTERM" | "SIGKILL"): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, signal);
+  } catch {
+    // it has ended by itself
+  }
 }
 
 function collect(stream: NodeJS.ReadableStream, limit: number): () => string {

@@ -129,6 +129,12 @@ export function failureOf(host: string, ended: Ended, timeoutSeconds: number): F
 }
 
 const SSH_MESSAGES: [RegExp, Failure["kind"], string][] = [
+  // A session that was there already: what was asked may have been done.
+  [
+    /^(Read from remote host|client_loop:|mux_client_|Timeout, server |Connection to \S+ closed by remote host)/m,
+    "lost",
+    "the connection ended before an answer came.",
+  ],
   [
     /Could not resolve hostname/,
     "unreachable",

@@ -19,21 +19,30 @@ export function checkInputs(schema: z.ZodType, inputs: unknown): PropertyFailure
   const parsed = schema.safeParse(inputs);
   if (parsed.success) return [];
   return flattenIssues(parsed.error.issues)
-    .filter((issue) => !leadsToUnknown(inputs, issue.path))
+    .filter((issue) => issue.certain || !leadsToUnknown(inputs, issue.path))
     .map((issue) => ({ property: pathText(issue.path), reason: issue.message }));
 }
 
 interface Issue {
   readonly path: PropertyKey[];
   readonly message: string;
+  /** Wrong whatever the value will be. */
+  readonly certain: boolean;
 }
 
 function flattenIssues(issues: readonly z.core.$ZodIssue[]): Issue[] {
-  return issues.flatMap((issue) =>
-    issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => ({ path: [...issue.path, key], message: "is not a known setting" }))
-      : [{ path: issue.path, message: issue.message }],
-  );
+  return issues.flatMap((issue): Issue[] => {
+    const { path, message } = issue;
+    if (issue.code === "unrecognized_keys")
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        message: "is not a known setting",
+        certain: true,
+      }));
+    if (issue.code === "invalid_key")
+      return issue.issues.map((inner) => ({ path, message: inner.message, certain: true }));
+    return [{ path, message, certain: false }];
+  });
 }
 
 /** `probes[0].url`, as Pulumi writes paths. */
@@ -53,9 +62,10 @@ function leadsToUnknown(value: unknown, path: readonly PropertyKey[]): boolean {
   return containsUnknown(at);
 }
 
-function containsUnknown(value: unknown): boolean {
+/** A preview does not know everything yet. */
+export function containsUnknown(value: unknown): boolean {
   if (value === UNKNOWN) return true;
-  return isRecord(value) && Object.values(value).some(containsUnknown);
+  return (isRecord(value) || Array.isArray(value)) && Object.values(value).some(containsUnknown);
 }
 
 function pathOfSecret(value: unknown, path: PropertyKey[]): PropertyKey[] | undefined {

@@ -1,12 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { describeConnection } from "../../contract/connection.ts";
 import {
   type ClosureInputs,
   type ClosureOutputs,
   closureInputs,
 } from "../../contract/resources.ts";
-import { storeName } from "../../contract/store-path.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
@@ -100,8 +98,4 @@ function adopt(id: string): ClosureInputs {
 
 function inputsOf({ root: _root, ...inputs }: ClosureOutputs): ClosureInputs {
   return inputs;
-}
-
-export function closureLabel({ path, connection }: ClosureInputs): string {
-  return `${storeName(path)} on ${describeConnection(connection)}`;
 }

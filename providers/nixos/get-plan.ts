@@ -5,6 +5,7 @@ import { missingOf } from "./copy.ts";
 import { observe } from "./observation.ts";
 import { knownPlan, type Plan, unknownPlan } from "./plan/plan.ts";
 import { planText } from "./plan/text.ts";
+import { unitNames } from "./plan/units.ts";
 import type { Invocation } from "./resource.ts";
 import { reach } from "./route.ts";
 import { contractUnits, driftOf } from "./system-profile.ts";
@@ -20,14 +21,14 @@ export const getPlan: Invocation<GetPlanInputs> = {
 
 async function make(inputs: GetPlanInputs): Promise<Plan> {
   const { connection, builder, toplevel, probes } = inputs;
-  const units = contractUnits(probes);
   const [state, after] = await Promise.all([
-    observe(connection, { units }),
+    observe(connection, { units: contractUnits(probes) }),
     call(reach(builder, "release.builder"), "describe", { toplevel, closure: true }, description),
   ]);
   // A host that no release of ours runs on yet cannot have drifted from one.
+  const committed = state.ledger?.toplevel;
   const drift =
-    state.ledger === null ? [] : driftOf(state, { toplevel: state.profile ?? toplevel, probes });
+    typeof committed === "string" ? driftOf(state, { toplevel: committed, probes }) : [];
   const seen = { ...inputs, to: toplevel, state, drift };
   if (!after.valid || state.currentSystem === null) return unknownPlan(seen);
   const [before, missing] = await Promise.all([
@@ -39,5 +40,7 @@ async function make(inputs: GetPlanInputs): Promise<Plan> {
     ),
     missingOf(connection, after.closure),
   ]);
-  return knownPlan(seen, before, after, { paths: missing.paths.length, bytes: missing.bytes });
+  const copy = { paths: missing.paths.length, bytes: missing.bytes };
+  const { units } = await observe(connection, { units: unitNames(before.units, after.units) });
+  return knownPlan({ ...seen, state: { ...state, units } }, before, after, copy);
 }

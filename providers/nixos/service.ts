@@ -2,7 +2,7 @@ import type { Provider } from "@pulumi/pulumi/provider/provider.js";
 import { z } from "zod";
 import { closeExecutors } from "../executors/index.ts";
 import { build } from "./build.ts";
-import { checkInputs } from "./check.ts";
+import { checkInputs, containsUnknown } from "./check.ts";
 import { closure } from "./closure.ts";
 import { engineLog } from "./engine.ts";
 import { getHost } from "./get-host.ts";
@@ -35,6 +35,7 @@ export const service = {
   },
 
   async diff(_id, urn, olds, news) {
+    if (containsUnknown(news)) return { changes: true };
     return resourceOf(urn).diff(olds as never, parse(urn, news));
   },
 

@@ -227,8 +227,10 @@ function stateSentence(host: string, said: Verdict, now: Live): string {
       return `Nothing was changed: ${running}`;
     case "rollback-failed":
       return (
-        `THE ROLLBACK FAILED TOO: ${running} The boot default is the previous system, so a reboot brings it back; ` +
-        "look at the diagnostics first."
+        `THE ROLLBACK FAILED TOO: ${running} ` +
+        (now.profile === said.before.profile
+          ? "The boot default is the previous system, so a reboot brings it back; look at the diagnostics first."
+          : "The boot default is not the previous system either, so do not reboot; look at the diagnostics first.")
       );
   }
 }
@@ -268,8 +270,10 @@ async function adopt(id: string): Promise<SystemProfileInputs> {
   };
 }
 
-function revisionIn(state: HostState): string | undefined {
-  const rev = state.ledger?.rev;
+/** The revision of what runs, if it is the last release that was committed there. */
+function revisionIn({ ledger, currentSystem }: HostState): string | undefined {
+  const release = ledger?.toplevel === currentSystem ? ledger?.release : undefined;
+  const rev = typeof release === "object" && release !== null && "rev" in release && release.rev;
   return typeof rev === "string" && /^[0-9a-f]{40}$/.test(rev) ? rev : undefined;
 }
 

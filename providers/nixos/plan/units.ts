@@ -1,3 +1,5 @@
+import { unitName } from "../../../contract/probe.ts";
+
 /** What a switch will do to units, each named once. */
 export interface UnitChanges {
   readonly stop: string[];
@@ -25,13 +27,36 @@ export function unitChanges(
   active: ActiveUnits = {},
 ): UnitChanges {
   const changes: UnitChanges = { stop: [], start: [], restart: [], reload: [], keep: [] };
-  const old = unitsOf(before);
-  const wanted = unitsOf(after);
-  for (const unit of [...new Set([...old.keys(), ...wanted.keys()])].sort()) {
+  const running = new Set([
+    ...instancesOf(before),
+    ...Object.keys(active).filter((unit) => isRunning(active[unit])),
+  ]);
+  const old = unitsOf(before, running);
+  const wanted = unitsOf(
+    after,
+    new Set(
+      [...running, ...instancesOf(after)].filter((unit) => !lostDropIns(unit, before, after)),
+    ),
+  );
+  const fates = new Map<string, Fate>();
+  for (const unit of new Set([...old.keys(), ...wanted.keys()])) {
     const fate = fateOf(unit, old.get(unit), wanted.get(unit), after, active);
-    if (fate !== undefined) changes[fate].push(unit);
+    if (fate !== undefined) fates.set(unit, fate);
   }
+  for (const [unit, fate] of [...fates]) {
+    if (fate === "restart") restartBySocket(unit, wanted, active, fates);
+  }
+  for (const unit of [...fates.keys()].sort()) changes[fates.get(unit) ?? "keep"].push(unit);
   return changes;
+}
+
+/** Every unit that a switch between the two trees could touch. */
+export function unitNames(before: UnitTree, after: UnitTree): string[] {
+  const names = [before, after].flatMap((tree) => [
+    ...Object.keys(tree).filter((file) => /^[^/]+\.[a-z]+$/.test(file) && !isTemplate(file)),
+    ...instancesOf(tree),
+  ]);
+  return [...new Set(names)].filter((name) => unitName.safeParse(name).success);
 }
 
 type Fate = keyof UnitChanges;
@@ -47,7 +72,7 @@ function fateOf(
   tree: UnitTree,
   active: ActiveUnits,
 ): Fate | undefined {
-  const runs = (active[unit] ?? "active") === "active";
+  const runs = isRunning(active[unit]);
   if (before === undefined || before === MASKED)
     return after !== undefined && after !== MASKED && isWanted(unit, tree) ? "start" : undefined;
   if (after === undefined || after === MASKED)
@@ -59,12 +84,40 @@ function fateOf(
   return changedFate(unit, before, after);
 }
 
+// Starting over and over is running, too.
+function isRunning(state = "active"): boolean {
+  return state === "active" || state === "activating" || state === "reloading";
+}
+
+/** A changed service behind sockets is stopped with them; it comes back by the next connection. */
+function restartBySocket(
+  unit: string,
+  wanted: ReadonlyMap<string, Unit | typeof MASKED>,
+  active: ActiveUnits,
+  fates: Map<string, Fate>,
+): void {
+  const service = wanted.get(unit);
+  if (service === undefined || service === MASKED || !unit.endsWith(".service")) return;
+  if (!flag(service, "Service.X-StopIfChanged", true)) return;
+  const named = (service.get("Service.Sockets") ?? [])
+    .join(" ")
+    .split(" ")
+    .filter((name) => name !== "");
+  const sockets = named.length > 0 ? named : [unit.replace(/(@.*)?\.service$/, ".socket")];
+  const there = sockets.filter((socket) => (wanted.get(socket) ?? MASKED) !== MASKED);
+  for (const socket of there) if (isRunning(active[socket])) fates.set(socket, "restart");
+  if (there.length > 0 && !flag(service, "Service.X-NotSocketActivated", false))
+    fates.set(unit, "stop");
+}
+
 function changedFate(unit: string, before: Unit, after: Unit): Fate | undefined {
   const changed = differingKeys(before, after);
   if (changed.length === 0) return undefined;
   if (unit.endsWith(".socket") || unit.endsWith(".path") || unit.endsWith(".slice"))
     return undefined;
   if (changed.every((key) => RELOADING.has(key))) return "reload";
+  if (unit.endsWith(".mount"))
+    return unit === "-.mount" || unit === "nix.mount" ? "reload" : "restart";
   if (flag(after, "Service.X-ReloadIfChanged", false)) return "reload";
   if (
     !flag(after, "Service.X-RestartIfChanged", true) ||
@@ -76,32 +129,51 @@ function changedFate(unit: string, before: Unit, after: Unit): Fate | undefined 
 }
 
 // Only these differ: the running process is told, not replaced.
-const RELOADING = new Set(["Unit.X-Reload-Triggers", "Service.ExecReload"]);
+const RELOADING = new Set(["Unit.X-Reload-Triggers", "Service.ExecReload", "Mount.Options"]);
 // Say nothing about what runs.
-const IGNORED = new Set([
-  "Unit.Description",
-  "Unit.Documentation",
-  "Service.X-RestartIfChanged",
-  "Service.X-StopIfChanged",
-]);
+const IGNORED = new Set(
+  [
+    ...[
+      "Description",
+      "Documentation",
+      "OnFailure",
+      "OnSuccess",
+      "OnFailureJobMode",
+      "IgnoreOnIsolate",
+    ],
+    ...[
+      "StopWhenUnneeded",
+      "RefuseManualStart",
+      "RefuseManualStop",
+      "AllowIsolate",
+      "CollectMode",
+      "SourcePath",
+    ],
+  ].map((key) => `Unit.${key}`),
+);
 
 function differingKeys(before: Unit, after: Unit): string[] {
   return [...new Set([...before.keys(), ...after.keys()])].filter(
     (key) =>
       !IGNORED.has(key) &&
       !key.startsWith("Install.") &&
+      (after.has(key) || !["Unit.X-Reload-Triggers", "Service.ExecReload"].includes(key)) &&
       (before.get(key) ?? []).join("\0") !== (after.get(key) ?? []).join("\0"),
   );
 }
 
-function unitsOf(tree: UnitTree): Map<string, Unit | typeof MASKED> {
+function unitsOf(
+  tree: UnitTree,
+  instances: ReadonlySet<string>,
+): Map<string, Unit | typeof MASKED> {
   const units = new Map<string, Unit | typeof MASKED>();
   for (const [file, text] of Object.entries(tree)) {
     if (file.includes("/")) continue;
     if (text === "-> /dev/null" || text === "") units.set(file, MASKED);
     else if (!text.startsWith("-> ")) units.set(file, parse([text, ...dropIns(tree, file)]));
   }
-  for (const instance of instancesOf(tree)) {
+  for (const instance of instances) {
+    if (!instance.includes("@")) continue;
     const template = tree[templateOf(instance)];
     if (units.has(instance) || template === undefined || template.startsWith("-> ")) continue;
     units.set(
@@ -130,6 +202,13 @@ function instancesOf(tree: UnitTree): Set<string> {
   return new Set(names.filter((name) => name.includes("@") && !isTemplate(name)));
 }
 
+/** Declared by drop-ins before, and no more: gone, although its template is not. */
+function lostDropIns(unit: string, before: UnitTree, after: UnitTree): boolean {
+  return (
+    unit.includes("@") && dropIns(before, unit).length > 0 && dropIns(after, unit).length === 0
+  );
+}
+
 function parse(texts: readonly string[]): Unit {
   const options = new Map<string, string[]>();
   let section = "";
@@ -143,7 +222,8 @@ function parse(texts: readonly string[]): Unit {
     const at = text.indexOf("=");
     if (at < 0) continue;
     const key = `${section}.${text.slice(0, at).trim()}`;
-    options.set(key, [...(options.get(key) ?? []), text.slice(at + 1).trim()]);
+    const value = text.slice(at + 1).trim();
+    options.set(key, value === "" ? [] : [...(options.get(key) ?? []), value]); // an empty value clears
   }
   return options;
 }

@@ -1,0 +1,120 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { MockCallArgs, MockResourceArgs } from "@pulumi/pulumi/runtime/mocks.js";
+import { EVALUATION, hostState, MANIFEST, SYSTEM_A, SYSTEM_B } from "./samples.ts";
+import { configOf } from "./stack-config.ts";
+
+export interface World {
+  readonly stack: "grind" | "prod";
+  readonly preview?: boolean;
+  /** Settings that differ from the shipped ones; undefined takes one out. */
+  readonly config?: Record<string, unknown>;
+  /** What the stack that prod takes its release from says. */
+  readonly offer?: Record<string, unknown>;
+  readonly plan?: object;
+  readonly drift?: string[];
+  readonly refuses?: Record<string, string>;
+}
+
+export interface Ran {
+  readonly outputs: Record<string, unknown>;
+  readonly resources: MockResourceArgs[];
+  readonly calls: MockCallArgs[];
+  readonly urns: string[];
+  readonly logged: string[];
+  /** The inputs of the one resource of a type. */
+  inputsOf(type: string): Record<string, unknown>;
+}
+
+export const PLAN = {
+  from: SYSTEM_A,
+  to: SYSTEM_B,
+  drift: [],
+  text: "choiros-prod: what will change",
+};
+export const TRANSACTION = {
+  ...{ id: "activate-1", outcome: "committed", reason: null },
+  ...{ previousSystem: SYSTEM_A, finishedAt: 1767225612, probes: { hypervisor: "200" } },
+};
+
+let runs = 0;
+
+/** Runs `index.ts` as Pulumi would, with an engine that only remembers. */
+export async function runProgram(world: World): Promise<Ran> {
+  const resources: MockResourceArgs[] = [];
+  const calls: MockCallArgs[] = [];
+  const logged: string[] = [];
+  const newResource = async (args: MockResourceArgs) => {
+    // A copy takes its time; what does not wait for it is there first.
+    if (args.type === "nixos:index:Closure") await new Promise((done) => setTimeout(done, 20));
+    resources.push(args);
+    return { id: `${args.name}-id`, state: { ...args.inputs, ...stateOf(args, world) } };
+  };
+  const call = async (args: MockCallArgs) => {
+    calls.push(args);
+    const refusal = world.refuses?.[args.token];
+    if (refusal !== undefined)
+      throw Object.assign(new Error(refusal), { code: 2, details: refusal }); // as grpc-js does
+    return args.token === "nixos:index:getPlan" ? (world.plan ?? PLAN) : EVALUATION;
+  };
+  await pulumi.runtime.setMocks(
+    { newResource, call },
+    "choiros",
+    world.stack,
+    world.preview ?? false,
+    "organization",
+  );
+  pulumi.runtime.setAllConfig(textOf({ ...configOf(world.stack), ...world.config }));
+  Object.assign(pulumi.log, { info: async (message: string) => void logged.push(message) });
+  runs += 1;
+  const program = new URL(`../../index.ts?run=${runs}`, import.meta.url).href;
+  const outputs: Record<string, unknown> = { ...(await import(program)) };
+  await settled();
+  return {
+    ...{ outputs, resources, calls, logged },
+    urns: [...internals.getMonitor().getRegisteredResources().keys()],
+    inputsOf: (type) => onlyOne(resources.filter((resource) => resource.type === type)).inputs,
+  };
+}
+
+/** The value of an output that is known. */
+export function resolved(output: unknown): Promise<unknown> {
+  const given: pulumi.Output<unknown> = pulumi.output(output);
+  return new Promise((resolve) => given.apply(resolve));
+}
+
+function stateOf({ type }: MockResourceArgs, world: World): object {
+  if (type === "pulumi:pulumi:StackReference")
+    return { outputs: world.offer ?? {}, secretOutputNames: [] };
+  if (world.preview) return {}; // what a resource will say is not known yet
+  if (type === "nixos:index:Build") return { manifest: MANIFEST };
+  if (type === "nixos:index:Closure") return { root: "closure-1" };
+  const { units: _units, paths: _paths, roots: _roots, ...live } = hostState();
+  if (type === "nixos:index:SystemProfile")
+    return { live, drift: world.drift ?? [], transaction: TRANSACTION };
+  return {};
+}
+
+function textOf(config: Record<string, unknown>): Record<string, string> {
+  const given = Object.entries(config).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([key, value]) => [key, JSON.stringify(value)]));
+}
+
+// Not in Pulumi's typings, but what its own test helpers are made of.
+const internals = pulumi.runtime as unknown as {
+  waitForRPCs(): Promise<void>;
+  getMonitor(): { getRegisteredResources(): Map<string, unknown> };
+};
+
+async function settled(): Promise<void> {
+  for (let round = 0; round < 5; round += 1) {
+    await internals.waitForRPCs();
+    await new Promise((resume) => setImmediate(resume));
+  }
+}
+
+function onlyOne<T>(items: T[]): T {
+  const [item] = items;
+  if (item === undefined || items.length > 1)
+    throw new Error(`expected one resource, found ${items.length}`);
+  return item;
+}

@@ -1,0 +1,130 @@
+import { createHash } from "node:crypto";
+import type { SshConnection } from "../../contract/connection.ts";
+import type { HostState, UnitState } from "../../contract/host-state.ts";
+import type { Manifest } from "../../contract/manifest.ts";
+import type { Evaluation, SystemProfileInputs } from "../../contract/resources.ts";
+import type { Verdict } from "../../contract/verdict.ts";
+
+const BASE_32 = "0123456789abcdfghijklmnpqrsvwxyz";
+
+/** A store path of its own for every name. */
+export function pathOf(name: string): string {
+  const digest = createHash("sha256").update(name).digest();
+  const hash = [...digest].map((byte) => BASE_32[byte % 32]).join("");
+  return `/nix/store/${hash}-${name}`;
+}
+
+export const REV = "9ace77e000000000000000000000000000000000";
+export const OTHER_REV = "f1dd4a0000000000000000000000000000000000";
+export const GRIND: SshConnection = { kind: "ssh", host: "choiros-grind" };
+export const PROD: SshConnection = { kind: "ssh", host: "choiros-prod" };
+
+export const SYSTEM_A = pathOf("nixos-system-choiros-prod-a");
+export const SYSTEM_B = pathOf("nixos-system-choiros-prod-b");
+
+export const EVALUATION: Evaluation = {
+  rev: REV,
+  subject: "hypervisor: say hello",
+  committedAt: 1767225600,
+  flakeRef: `git+file:///opt/choiros/workspace?rev=${REV}`,
+  nixVersion: "2.26.3",
+  hosts: {
+    "choiros-grind": derivation("nixos-system-choiros-grind-b"),
+    "choiros-prod": derivation("nixos-system-choiros-prod-b"),
+  },
+  components: { hypervisor: derivation("hypervisor-1.5.0") },
+};
+
+export const MANIFEST: Manifest = {
+  schema: 1,
+  rev: EVALUATION.rev,
+  subject: EVALUATION.subject,
+  committedAt: EVALUATION.committedAt,
+  flakeRef: EVALUATION.flakeRef,
+  nixVersion: EVALUATION.nixVersion,
+  hosts: {
+    "choiros-grind": built("nixos-system-choiros-grind-b"),
+    "choiros-prod": built("nixos-system-choiros-prod-b"),
+  },
+  components: { hypervisor: built("hypervisor-1.5.0") },
+};
+
+export function systemInputs(more: Partial<SystemProfileInputs> = {}): SystemProfileInputs {
+  return {
+    connection: PROD,
+    host: "choiros-prod",
+    toplevel: SYSTEM_B,
+    rev: REV,
+    subject: EVALUATION.subject,
+    mode: "switch",
+    probes: [{ name: "hypervisor-unit", kind: "unit", unit: "hypervisor.service" }],
+    confirm: true,
+    timeouts: { switch: 300, confirm: 60, rollback: 300 },
+    ...more,
+  };
+}
+
+export function hostState(more: Partial<HostState> = {}): HostState {
+  return {
+    hostname: "choiros-prod",
+    machineId: "0123456789abcdef0123456789abcdef",
+    system: "x86_64-linux",
+    nixVersion: "2.26.3",
+    nixosVersion: "26.11",
+    currentSystem: SYSTEM_B,
+    bootedSystem: SYSTEM_A,
+    profile: SYSTEM_B,
+    failedUnits: [],
+    units: { "hypervisor.service": unitState() },
+    paths: {},
+    roots: {},
+    activation: null,
+    ledger: null,
+    ...more,
+  };
+}
+
+export function unitState(more: Partial<UnitState> = {}): UnitState {
+  return {
+    load: "loaded",
+    active: "active",
+    sub: "running",
+    result: "success",
+    fragment: `${pathOf("unit-hypervisor.service")}/hypervisor.service`,
+    dropIns: [],
+    needReload: false,
+    runs: [pathOf("hypervisor-1.5.0")],
+    memberOf: true,
+    ...more,
+  };
+}
+
+export function verdictOf(more: Partial<Verdict> = {}): Verdict {
+  return {
+    id: "activate-1",
+    outcome: "committed",
+    failedStep: null,
+    reason: null,
+    toplevel: SYSTEM_B,
+    before: { currentSystem: SYSTEM_A, profile: SYSTEM_A },
+    after: { currentSystem: SYSTEM_B, profile: SYSTEM_B },
+    switch: { exit: 0, seconds: 0.6, output: "" },
+    rollback: null,
+    probes: [],
+    healthAfterRollback: null,
+    diagnostics: null,
+    diagnosticsFile: null,
+    steps: [],
+    startedAt: 1767225600,
+    finishedAt: 1767225612,
+    ...more,
+  };
+}
+
+function derivation(name: string) {
+  return { drvPath: `${pathOf(name)}.drv`, outPath: pathOf(name) };
+}
+
+function built(name: string) {
+  return { path: pathOf(name), narHash: "sha256-AAAA", narSize: 1000, closureSize: 5000 };
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { relaySshConfig } from "../../providers/nixos/relay.ts";
+import { GRIND, PROD } from "../support/samples.ts";
+
+describe("the ssh configuration of a relay", () => {
+  const given = process.env["NIXOS_PROMOTE_SSH_CONFIG"];
+  let directory = "";
+  beforeEach(() => {
+    directory = mkdtempSync(`${tmpdir()}/nixos-promote-test-`);
+    process.env["NIXOS_PROMOTE_SSH_CONFIG"] = `${directory}/user_config`;
+    writeFileSync(
+      `${directory}/user_config`,
+      "Host choiros-prod\n  HostName 192.0.2.12\n  User admin\n",
+    );
+  });
+  afterEach(() => {
+    if (given === undefined) delete process.env["NIXOS_PROMOTE_SSH_CONFIG"];
+    else process.env["NIXOS_PROMOTE_SSH_CONFIG"] = given;
+    rmSync(directory, { recursive: true });
+  });
+
+  /** What OpenSSH itself makes of the file for a host. */
+  function optionsFor(host: string, text: string): Map<string, string> {
+    const file = `${directory}/config`;
+    writeFileSync(file, text);
+    const ssh = spawnSync("ssh", ["-F", file, "-G", host], { encoding: "utf8" });
+    assert.equal(ssh.status, 0, ssh.stderr);
+    return new Map(
+      ssh.stdout
+        .split("\n")
+        .map((line): [string, string] => [
+          line.split(" ")[0] ?? "",
+          line.split(" ").slice(1).join(" "),
+        ]),
+    );
+  }
+
+  it("gives each end its own user, port, key and host key, and nothing of the other's", () => {
+    const text = relaySshConfig(
+      [
+        {
+          ...GRIND,
+          user: "builder",
+          port: 2222,
+          identityFile: "/tmp/my key",
+          hostKey: "ssh-ed25519 AAAA",
+        },
+        { ...PROD, acceptNewHostKey: true },
+      ],
+      directory,
+    );
+    const grind = optionsFor("choiros-grind", text);
+    assert.equal(grind.get("user"), "builder");
+    assert.equal(grind.get("port"), "2222");
+    assert.equal(grind.get("identityfile"), "/tmp/my key");
+    assert.equal(grind.get("identitiesonly"), "yes");
+    assert.equal(grind.get("hostkeyalias"), "nixos-promote-pinned");
+    assert.equal(
+      readFileSync(grind.get("userknownhostsfile") ?? "", "utf8"),
+      "nixos-promote-pinned ssh-ed25519 AAAA\n",
+    );
+    const prod = optionsFor("choiros-prod", text);
+    assert.equal(prod.get("port"), "22");
+    assert.equal(prod.get("hostkeyalias"), undefined);
+    assert.equal(prod.get("stricthostkeychecking"), "accept-new");
+  });
+
+  it("keeps the user's own settings for what we do not set", () => {
+    const prod = optionsFor("choiros-prod", relaySshConfig([GRIND, PROD], directory));
+    assert.equal(prod.get("hostname"), "192.0.2.12");
+    assert.equal(prod.get("user"), "admin");
+  });
+
+  it("asks nothing and checks host keys strictly, whatever the user's settings say", () => {
+    writeFileSync(
+      `${directory}/user_config`,
+      "Host *\n  StrictHostKeyChecking no\n  BatchMode no\n",
+    );
+    const prod = optionsFor("choiros-prod", relaySshConfig([GRIND, PROD], directory));
+    assert.match(prod.get("stricthostkeychecking") ?? "", /^(yes|true)$/);
+    assert.equal(prod.get("batchmode"), "yes");
+  });
+
+  it("pins both ends to keys of their own", () => {
+    const text = relaySshConfig(
+      [
+        { ...GRIND, hostKey: "ssh-ed25519 AAAA" },
+        { ...PROD, hostKey: "ssh-ed25519 BBBB" },
+      ],
+      directory,
+    );
+    for (const [host, key] of [
+      ["choiros-grind", "AAAA"],
+      ["choiros-prod", "BBBB"],
+    ] as const)
+      assert.match(
+        readFileSync(optionsFor(host, text).get("userknownhostsfile") ?? "", "utf8"),
+        new RegExp(key),
+      );
+  });
+
+  it("has no block for this machine", () => {
+    const text = relaySshConfig([{ kind: "local" }, PROD], directory);
+    assert.deepEqual(text.match(/^Host .*/gm), ["Host choiros-prod"]);
+  });
+});

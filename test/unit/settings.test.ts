@@ -1,0 +1,241 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { parseSettings } from "../../settings.ts";
+import { anyText } from "../support/hostile.ts";
+import { settingsOf } from "../support/stack-config.ts";
+
+type Raw = Record<string, unknown>;
+
+function mistakesOf(raw: Raw): string[] {
+  try {
+    parseSettings(raw);
+  } catch (error) {
+    const [first, ...lines] = (error as Error).message.split("\n");
+    assert.equal(first, "The configuration of this stack has mistakes; nothing was touched.");
+    return lines.map((line) => line.trim());
+  }
+  return [];
+}
+
+/** The shipped settings of grind, with one value put in, or taken out by `undefined`. */
+function changed(
+  path: readonly (string | number)[],
+  value: unknown,
+  stack: "grind" | "prod" = "grind",
+): Raw {
+  const raw = structuredClone(settingsOf(stack));
+  let at: Record<string | number, unknown> = raw;
+  for (const key of path.slice(0, -1)) at = at[key] as Record<string | number, unknown>;
+  at[path.at(-1) ?? ""] = value;
+  return raw;
+}
+
+describe("settings", () => {
+  it("the shipped Pulumi.grind.yaml is right, and every default is filled in", () => {
+    const settings = parseSettings(settingsOf("grind"));
+    assert.deepEqual(settings.activation, {
+      mode: "switch",
+      confirm: true,
+      timeouts: { switch: 300, confirm: 60, rollback: 300 },
+    });
+    assert.deepEqual(settings.copy, { via: "built-here", timeoutSeconds: 3600 });
+    assert.ok(settings.release.from === "build");
+    assert.equal(settings.release.system, "x86_64-linux");
+    assert.equal(settings.release.buildSeconds, 7200);
+    assert.deepEqual(settings.release.hosts, ["choiros-grind", "choiros-prod"]);
+  });
+
+  it("the shipped Pulumi.prod.yaml is right, and takes the release of grind", () => {
+    const settings = parseSettings(settingsOf("prod"));
+    assert.deepEqual(settings.release, { from: "stack", stack: "grind" });
+    assert.deepEqual(settings.copy, { via: "direct", to: "choiros-prod", timeoutSeconds: 3600 });
+  });
+
+  it("both stacks hold their host to the same health contract", () => {
+    assert.deepEqual(settingsOf("grind")["health"], settingsOf("prod")["health"]);
+  });
+
+  // Every row: where the mistake is, what stands there, and the beginning of the only line about it.
+  const table: [string, Raw, RegExp][] = [
+    ["a host that is missing", changed(["host"], undefined), /^\[choiros:host\] /],
+    ["a name that is missing", changed(["host", "name"], undefined), /^\[choiros:host\.name\] /],
+    ["a name that is a number", changed(["host", "name"], 12), /^\[choiros:host\.name\] .*string/],
+    [
+      "an ssh host that is missing",
+      changed(["host", "connection", "host"], undefined),
+      /^\[choiros:host\.connection\.host\] /,
+    ],
+    [
+      "a port that is text",
+      changed(["host", "connection", "port"], "22"),
+      /^\[choiros:host\.connection\.port\] .*number/,
+    ],
+    [
+      "a connection of unknown kind",
+      changed(["host", "connection", "kind"], "telnet"),
+      /^\[choiros:host\.connection\.kind\] /,
+    ],
+    [
+      "a machine id that is none",
+      changed(["host", "machineId"], "prod"),
+      /^\[choiros:host\.machineId\] must be the 32 digits/,
+    ],
+    [
+      "an unknown setting at the top of host",
+      changed(["host", "nmae"], "x"),
+      /^\[choiros:host(\.nmae)?\] .*nmae/,
+    ],
+    [
+      "an unknown setting of a probe",
+      changed(["health", 1, "urll"], "x"),
+      /^\[choiros:health\[1\](\.urll)?\] .*urll/,
+    ],
+    ["a release from nowhere", changed(["release", "from"], "git"), /^\[choiros:release\.from\] /],
+    [
+      "a repository by a relative path",
+      changed(["release", "repo"], "workspace"),
+      /^\[choiros:release\.repo\] must be an absolute path/,
+    ],
+    ["a revision that is a number", changed(["release", "rev"], 12), /^\[choiros:release\.rev\] /],
+    [
+      "a revision with a newline",
+      changed(["release", "rev"], "a\nb"),
+      /^\[choiros:release\.rev\] must be a branch/,
+    ],
+    [
+      "no hosts in the release",
+      changed(["release", "hosts"], []),
+      /^\[choiros:release\.hosts\] must name at least one host/,
+    ],
+    [
+      "a host name that is a path",
+      changed(["release", "hosts", 1], "../x"),
+      /^\[choiros:release\.hosts\[1\]\] must be a plain name/,
+    ],
+    [
+      "a builder that is missing",
+      changed(["release", "builder"], undefined),
+      /^\[choiros:release\.builder\] /,
+    ],
+    [
+      "a signing key by a relative path",
+      changed(["release", "signingKeyFile"], "key"),
+      /^\[choiros:release\.signingKeyFile\] must be an absolute path/,
+    ],
+    [
+      "a limit of no time",
+      changed(["release", "buildSeconds"], 0),
+      /^\[choiros:release\.buildSeconds\] /,
+    ],
+    [
+      "another stack that is an option",
+      changed(["release", "stack"], "--help", "prod"),
+      /^\[choiros:release\.stack\] must be a stack name/,
+    ],
+    [
+      "an unknown way to copy",
+      changed(["copy", "via"], "carrier-pigeon"),
+      /^\[choiros:copy\.via\] /,
+    ],
+    [
+      "a direct copy without its target",
+      changed(["copy", "to"], undefined, "prod"),
+      /^\[choiros:copy\.to\] /,
+    ],
+    [
+      "a builder given to the copy",
+      changed(["copy", "builder"], { kind: "local" }, "prod"),
+      /^\[choiros:copy(\.builder)?\] .*builder/,
+    ],
+    [
+      "a mode that we do not have",
+      changed(["activation"], { mode: "yolo" }),
+      /^\[choiros:activation\.mode\] /,
+    ],
+    [
+      "a time that is text",
+      changed(["activation"], { timeouts: { switch: "5m" } }),
+      /^\[choiros:activation\.timeouts\.switch\] .*number/,
+    ],
+    [
+      "an empty health contract",
+      changed(["health"], []),
+      /^\[choiros:health\] must hold at least one probe/,
+    ],
+    ["a health contract that is missing", changed(["health"], undefined), /^\[choiros:health\] /],
+    [
+      "a probe without a name",
+      changed(["health", 0, "name"], undefined),
+      /^\[choiros:health\[0\]\.name\] /,
+    ],
+    [
+      "a probe of unknown kind",
+      changed(["health", 2, "kind"], "ping"),
+      /^\[choiros:health\[2\]\.kind\] /,
+    ],
+    [
+      "a URL of a file",
+      changed(["health", 1, "url"], "file:///etc/passwd"),
+      /^\[choiros:health\[1\]\.url\] must be an http/,
+    ],
+  ];
+  for (const [what, raw, line] of table) {
+    it(`${what} is named`, () => {
+      const mistakes = mistakesOf(raw);
+      assert.equal(mistakes.length, 1, mistakes.join("\n"));
+      assert.match(mistakes[0] ?? "", line);
+    });
+  }
+
+  it("two probes of one name are refused: their results could not be told apart", () => {
+    const [first] = settingsOf("grind")["health"] as unknown[];
+    assert.match(mistakesOf(changed(["health"], [first, first])).join("\n"), /^\[choiros:health/);
+  });
+
+  it("all mistakes are told at once", () => {
+    const raw = changed(["host", "name"], 12);
+    raw["health"] = [];
+    raw["copy"] = { via: "direct", to: "-oProxyCommand=id" };
+    assert.deepEqual(
+      mistakesOf(raw).map((line) => line.split(" ")[0]),
+      ["[choiros:host.name]", "[choiros:copy.to]", "[choiros:health]"],
+    );
+  });
+
+  it("the settings are named by the project that they belong to", () => {
+    assert.throws(() => parseSettings({}, "shop"), /\[shop:host\]/);
+  });
+
+  it("hostile text in any string setting is refused by name, or taken as it is", () => {
+    const places: (string | number)[][] = [
+      ["host", "name"],
+      ["host", "connection", "host"],
+      ["host", "connection", "user"],
+      ["host", "connection", "identityFile"],
+      ["host", "connection", "hostKey"],
+      ["release", "repo"],
+      ["release", "rev"],
+      ["release", "system"],
+      ["release", "signingKeyFile"],
+      ["release", "hosts", 0],
+      ["release", "components", 0],
+      ["health", 0, "unit"],
+      ["health", 1, "url"],
+      ["health", 3, "place", 0],
+      ["health", 4, "body"],
+    ];
+    fc.assert(
+      fc.property(fc.constantFrom(...places), anyText, (place, text) => {
+        const raw = changed(place, text);
+        const mistakes = mistakesOf(raw);
+        if (mistakes.length > 0) {
+          assert.ok(mistakes[0]?.startsWith(`[choiros:${place[0]}`), mistakes[0]);
+          return;
+        }
+        let at: unknown = parseSettings(raw);
+        for (const key of place) at = (at as Record<string | number, unknown>)[key];
+        assert.equal(at, text);
+      }),
+    );
+  });
+});
