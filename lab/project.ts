@@ -54,29 +54,8 @@ export class Project {
 
   /** Runs the real CLI, without a terminal. */
   pulumi(args: readonly string[], options: PulumiOptions = {}): Promise<Ended> {
-    const started = performance.now();
-    const child = spawn("pulumi", ["--non-interactive", "--color", "never", ...args], {
-      cwd: this.directory,
-      env: { ...this.env, ...options.env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let output = "";
-    let stdout = "";
-    const take = (stream: "stdout" | "stderr") => (text: string) => {
-      output += text;
-      if (stream === "stdout") stdout += text;
-      options.onOutput?.(text);
-    };
-    child.stdout.setEncoding("utf8").on("data", take("stdout"));
-    child.stderr.setEncoding("utf8").on("data", take("stderr"));
-    options.interrupt?.addEventListener("abort", () => child.kill("SIGINT"));
-    return new Promise((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", (code) => {
-        const seconds = (performance.now() - started) / 1000;
-        resolve({ code: code ?? 255, output, stdout, seconds });
-      });
-    });
+    const env = { ...this.env, ...options.env };
+    return runPulumi(args, { ...options, env, cwd: this.directory });
   }
 
   /** Like `pulumi`, but anything but exit 0 is an error. */
@@ -90,4 +69,34 @@ export class Project {
     const { stdout } = await this.must(["stack", "output", "--json", "--stack", stack]);
     return JSON.parse(stdout) as Record<string, unknown>;
   }
+}
+
+/** Runs the Pulumi CLI in a directory and collects what it says. */
+export function runPulumi(
+  args: readonly string[],
+  options: Omit<PulumiOptions, "env"> & { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): Promise<Ended> {
+  const started = performance.now();
+  const child = spawn("pulumi", ["--non-interactive", "--color", "never", ...args], {
+    cwd: options.cwd,
+    env: options.env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  let stdout = "";
+  const take = (stream: "stdout" | "stderr") => (text: string) => {
+    output += text;
+    if (stream === "stdout") stdout += text;
+    options.onOutput?.(text);
+  };
+  child.stdout.setEncoding("utf8").on("data", take("stdout"));
+  child.stderr.setEncoding("utf8").on("data", take("stderr"));
+  options.interrupt?.addEventListener("abort", () => child.kill("SIGINT"));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      const seconds = (performance.now() - started) / 1000;
+      resolve({ code: code ?? 255, output, stdout, seconds });
+    });
+  });
 }
