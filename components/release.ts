@@ -98,7 +98,7 @@ function evaluate(args: BuildRelease): Promise<Evaluation> {
 
 /** What another stack says that it runs. */
 async function offerOf(stack: string): Promise<Offer> {
-  const reference = new pulumi.StackReference(stackName(stack));
+  const reference = new pulumi.StackReference("release.stack", { name: stackName(stack) });
   const [release, healthy] = await Promise.all(
     ["release", "healthy"].map((name) => reference.getOutputDetails(name)),
   );

@@ -12,12 +12,13 @@ let sockets = 0;
 
 /**
  * The system's OpenSSH, so that aliases, agents, jump hosts and hardware keys work as the user
- * knows them. One master connection for a host, started at the first call and ended with us.
+ * knows them. A second call starts a master connection that ends with us; often there is only one.
  */
 export function sshExecutor(connection: SshConnection): Executor {
   const host = describeConnection(connection);
   const socket = `${runtimeDirectory()}/${process.pid}-${++sockets}`;
   let master: Promise<ChildProcess | undefined> | undefined;
+  let calls = 0;
 
   const argv = (control: readonly string[], command: readonly string[]): [string, ...string[]] => [
     "ssh",
@@ -31,9 +32,10 @@ export function sshExecutor(connection: SshConnection): Executor {
   return {
     host,
     async run(script, input, { timeoutSeconds, fresh }) {
-      if (!fresh) master ??= startMaster(argv(["-M", "-S", socket], MASTER_COMMAND));
+      const alone = fresh || calls++ === 0;
+      if (!alone) master ??= startMaster(argv(["-M", "-S", socket], MASTER_COMMAND));
       await master;
-      const control = fresh ? ["-S", "none"] : ["-S", socket, "-o", "ControlMaster=no"];
+      const control = alone ? ["-S", "none"] : ["-S", socket, "-o", "ControlMaster=no"];
       const ended = await runProcess(
         argv(control, remoteCommand(script)),
         `${script}${input}`,

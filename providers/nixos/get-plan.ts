@@ -1,8 +1,8 @@
-import { description } from "../../contract/description.ts";
+import { type Description, description } from "../../contract/description.ts";
 import { type GetPlanInputs, getPlanInputs } from "../../contract/resources.ts";
-import { call } from "../executors/executor.ts";
+import { call, type Executor } from "../executors/executor.ts";
 import { missingOf } from "./copy.ts";
-import { observe } from "./observation.ts";
+import { observe, observed } from "./observation.ts";
 import { knownPlan, type Plan, unknownPlan } from "./plan/plan.ts";
 import { planText } from "./plan/text.ts";
 import { unitNames } from "./plan/units.ts";
@@ -21,26 +21,26 @@ export const getPlan: Invocation<GetPlanInputs> = {
 
 async function make(inputs: GetPlanInputs): Promise<Plan> {
   const { connection, builder, toplevel, probes } = inputs;
-  const [state, after] = await Promise.all([
-    observe(connection, { units: contractUnits(probes) }),
-    call(reach(builder, "release.builder"), "describe", { toplevel, closure: true }, description),
-  ]);
+  const state = await observed(connection, contractUnits(probes));
   // A host that no release of ours runs on yet cannot have drifted from one.
   const committed = state.ledger?.toplevel;
   const drift =
     typeof committed === "string" ? driftOf(state, { toplevel: committed, probes }) : [];
   const seen = { ...inputs, to: toplevel, state, drift };
-  if (!after.valid || state.currentSystem === null) return unknownPlan(seen);
-  const [before, missing] = await Promise.all([
-    call(
-      reach(connection, "host.connection"),
-      "describe",
-      { toplevel: state.currentSystem, closure: true },
-      description,
-    ),
+  if (state.currentSystem === null || state.currentSystem === toplevel) return unknownPlan(seen);
+  const [before, after] = await Promise.all([
+    describe(reach(connection, "host.connection"), state.currentSystem),
+    describe(reach(builder, "release.builder"), toplevel),
+  ]);
+  if (!after.valid) return unknownPlan(seen);
+  const [missing, { units }] = await Promise.all([
     missingOf(connection, after.closure),
+    observe(connection, { units: unitNames(before.units, after.units) }),
   ]);
   const copy = { paths: missing.paths.length, bytes: missing.bytes };
-  const { units } = await observe(connection, { units: unitNames(before.units, after.units) });
   return knownPlan({ ...seen, state: { ...state, units } }, before, after, copy);
+}
+
+function describe(executor: Executor, toplevel: string): Promise<Description> {
+  return call(executor, "describe", { toplevel, closure: true }, description);
 }

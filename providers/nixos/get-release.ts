@@ -1,3 +1,4 @@
+import { describeConnection } from "../../contract/connection.ts";
 import {
   type Evaluation,
   evaluation,
@@ -32,7 +33,9 @@ export const getRelease: Invocation<GetReleaseInputs> = {
       );
     } catch (error) {
       const setting = settingOf(error);
-      throw setting === undefined ? error : inContext(`[${setting}] ${question.rev}:`, error);
+      if (setting === undefined) throw error;
+      const release = `Release ${question.rev} on ${describeConnection(connection)}:`;
+      throw inContext(`[${setting}] ${release}`, error);
     }
   },
 };
@@ -48,8 +51,11 @@ function settingOf(error: unknown): string | undefined {
         ? "release.hosts"
         : "release.components";
     case "unknown-revision":
-    case "evaluation-failed":
       return "release.rev";
+    case "evaluation-failed":
+      return /No space left on device|disk is full/.test(error.message)
+        ? "release.builder"
+        : "release.rev";
     default:
       return undefined;
   }

@@ -52,7 +52,7 @@ function nixCopy(
     child.on("error", (error) => {
       clearTimeout(timer);
       reject(
-        new Failure("refused", `[transport.via] relay needs nix on this machine: ${error.message}`),
+        new Failure("refused", `[copy.via] relay needs nix on this machine: ${error.message}`),
       );
     });
     child.on("close", (code) => {
@@ -68,7 +68,10 @@ function copyFailure(wanted: ClosureInputs, said: string): Failure {
   const advice = /lacks a (valid )?signature|lacks a signature by a trusted key/.test(said)
     ? `${target} trusts no signature on it. Sign the release on the builder (signingKeyFile), and put the public key into trusted-public-keys of the host.`
     : "What was copied stays valid; running `pulumi up` again goes on from there.";
-  return new Failure("refused", `Copying to ${target} failed. ${advice}\n${said.slice(-2000)}`);
+  return new Failure(
+    "refused",
+    `[copy.via] Copying to ${target} failed. ${advice}\n${said.slice(-2000)}`,
+  );
 }
 
 function storeUri(connection: Connection): string {

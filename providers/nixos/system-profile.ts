@@ -40,6 +40,7 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
 
   async create(wanted, report) {
     const before = await look(wanted);
+    requireMachine(wanted, before.live);
     const state = { ...wanted, ...before, transaction: null };
     const id = wanted.host;
     const outputs = needsTransaction(state, wanted) ? await transact(id, wanted, report) : state;
@@ -55,6 +56,7 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
   async update(state, wanted, report) {
     if (!isDeepStrictEqual(state.connection, wanted.connection))
       await proveSameMachine(state, wanted);
+    requireMachine(wanted, state.live);
     if (needsTransaction(state, wanted)) return transact(state.host, wanted, report);
     return { ...state, ...wanted };
   },
@@ -245,6 +247,15 @@ async function proveSameMachine(
       "refused",
       `[host.connection] leads to another machine (${machineId}) than the one this stack manages as ${wanted.host} ` +
         `(${state.live.machineId}). Nothing was changed. Correct the connection, or use a new host name.`,
+    );
+}
+
+function requireMachine({ machineId, connection }: SystemProfileInputs, live: Live): void {
+  if (machineId !== undefined && machineId !== live.machineId)
+    throw new Failure(
+      "refused",
+      `[host.machineId] ${describeConnection(connection)} is the machine ${live.machineId}, not ${machineId}. ` +
+        "Nothing was changed. Correct the setting, or [host.connection].",
     );
 }
 

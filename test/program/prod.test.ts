@@ -34,7 +34,7 @@ describe("the stack that takes a release: prod", () => {
           "choiros:index:Activation::choiros-prod",
           "choiros:index:Host::choiros-prod",
           "choiros:index:Release::release",
-          "pulumi:pulumi:StackReference::organization/choiros/grind",
+          "pulumi:pulumi:StackReference::release.stack",
         ],
       );
     });
