@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { openLab } from "../lab/lab.ts";
 import { Project } from "../lab/project.ts";
-import { Stage } from "./stage.ts";
+import { type Loudness, Stage } from "./stage.ts";
 import { chapters } from "./story.ts";
 
 const HELP = `Promotes releases from grind to prod, on two real hosts that it boots here.
@@ -9,6 +9,7 @@ const HELP = `Promotes releases from grind to prod, on two real hosts that it bo
   npm run demo               the whole story, about two minutes
   npm run demo -- --keep     leaves the hosts up, and says what to try next
   npm run demo -- --quiet    no Pulumi output, only what happens
+  npm run demo -- --verbose  all of Pulumi's output
 
 Nothing outside the lab is touched. Ctrl-C removes everything.
 Exit: 0 told to the end, 1 something was not as it should be.`;
@@ -17,6 +18,7 @@ const { values } = parseArgs({
   options: {
     keep: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
 });
@@ -24,10 +26,13 @@ if (values.help) {
   console.log(HELP);
   process.exit(0);
 }
-process.exitCode = await demo(values.keep, values.quiet);
+process.exitCode = await demo(
+  values.keep,
+  values.quiet ? "quiet" : values.verbose ? "verbose" : "telling",
+);
 
-async function demo(keep: boolean, quiet: boolean): Promise<number> {
-  const stage = new Stage(quiet);
+async function demo(keep: boolean, loudness: Loudness): Promise<number> {
+  const stage = new Stage(loudness);
   stage.say(
     "Two real NixOS-like hosts on this machine: grind builds, prod only ever gets finished closures.",
   );

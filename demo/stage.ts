@@ -4,14 +4,17 @@ interface Row {
   readonly outcome: string;
 }
 
+/** How much of Pulumi's output is shown. */
+export type Loudness = "quiet" | "telling" | "verbose";
+
 /** Where the demo is told: headings, commands, what they print, and the table at the end. */
 export class Stage {
-  private readonly quiet: boolean;
+  private readonly loudness: Loudness;
   private readonly rows: Row[] = [];
   private readonly colour = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
 
-  constructor(quiet: boolean) {
-    this.quiet = quiet;
+  constructor(loudness: Loudness) {
+    this.loudness = loudness;
   }
 
   heading(text: string): void {
@@ -28,11 +31,17 @@ export class Stage {
     console.log(this.paint("1", ` $ ${text}`));
   }
 
-  /** What a program prints, as it comes. */
-  readonly output = (text: string): void => {
-    if (this.quiet) return;
-    process.stdout.write(text.replace(/^(?=.)/gm, "   "));
-  };
+  /** For what one run of Pulumi prints, as it comes. */
+  output(): (text: string) => void {
+    const tells = this.loudness === "verbose" ? () => true : telling();
+    let rest = "";
+    return (text) => {
+      if (this.loudness === "quiet") return;
+      const lines = `${rest}${text}`.split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines.filter(tells)) console.log(`   ${line}`);
+    };
+  }
 
   async timed<T>(
     step: string,
@@ -68,4 +77,14 @@ export class Stage {
   private paint(style: string, text: string): string {
     return this.colour ? `\x1b[${style}m${text}\x1b[0m` : text;
   }
+}
+
+/** Leaves out what repeats: the tree of components, the refresh of what is as it was, all outputs. */
+function telling(): (line: string) => boolean {
+  let inOutputs = false;
+  return (line) => {
+    if (/^\S/.test(line)) inOutputs = line.startsWith("Outputs:");
+    if (inOutputs || line.trim() === "" || line.startsWith("@ ")) return false;
+    return !/^ *[~+]* +(pulumi:pulumi|choiros:index):|refresh(ing)? ?$| refresh \(/.test(line);
+  };
 }

@@ -99,7 +99,7 @@ async function pulumi(
   exit: 0 | 1 = 0,
 ): Promise<Ended> {
   stage.command(`pulumi ${args.join(" ")}`);
-  const run = () => project.pulumi(args, { onOutput: stage.output });
+  const run = () => project.pulumi(args, { onOutput: stage.output() });
   const ended = await stage.timed(step, run, ({ output, code }) => outcomeOf(output, code));
   if ((ended.code === 0) === (exit === 0)) return ended;
   throw new Error(`pulumi ${args.join(" ")} ended with ${ended.code}.\n${ended.output}`);
