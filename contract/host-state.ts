@@ -27,6 +27,11 @@ export const hostState = z.object({
   paths: z.record(z.string(), z.boolean()),
   roots: z.record(z.string(), z.string()),
   activation: z.object({ id: z.string(), step: z.string() }).nullable(),
+  interrupted: z
+    .object({ id: z.string(), step: z.string() })
+    .nullable()
+    .optional()
+    .describe("The last transaction, if it was killed before it could report"),
   ledger: z.record(z.string(), z.unknown()).nullable(),
 });
 

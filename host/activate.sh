@@ -1,4 +1,4 @@
-# needs: lib.sh units.sh roots.sh switch.sh probe.sh diagnostics.sh
+# needs: json.sh lib.sh units.sh roots.sh switch.sh probe-kinds.sh probe.sh diagnostics.sh commit.sh rollback.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # The activation of a system as one transaction, run by the host itself, as a job:
 #   preflight, test, health, await-confirmation, commit; on failure diagnose, rollback, rollback-health.
@@ -33,11 +33,13 @@ settings() {
   [[ ${arg[mode]:-switch} == switch ]] || fail bad-argument "[mode] is not one that this script knows: switch."
   check_probes
   RUN=$VOLATILE/$id
+  decision_file "$id"
+  decision_at=$REPLY
   mkdir -p -- "$RUN"
   started_at=$EPOCHSECONDS
 }
 
-id='' toplevel='' RUN='' started_at=0 step=''
+id='' toplevel='' RUN='' decision_at='' started_at=0 step=''
 previous='' before_system='' before_profile='' failed_before='' journal_mark=''
 told_to_stop='' cancelled='' switched='' profile_moved='' concluded=''
 failed_step='' failure_reason=''
@@ -101,7 +103,8 @@ step_preflight() {
     because "A nixos-rebuild is switching this host now (nixos-rebuild-switch-to-configuration.service is active)."
     return
   }
-  failed_before=$(list_failed_units) || failed_before=''
+  failed_units
+  failed_before=$REPLY
   mark_journal
   # From here on a garbage collection may run at any time.
   if ! add_root transaction-next "$toplevel" || ! add_root transaction-previous "$previous"; then
@@ -176,14 +179,17 @@ step_health() {
 step_await_confirmation() {
   local limit=${arg[timeouts.confirm]} deadline told='' decision=''
   # Without a confirmation the decision falls at once; from here on it cannot be cancelled.
-  if [[ ${arg[confirm]:-false} != true ]]; then exclusive_file "$JOB/decision" unasked || true; fi
+  if [[ ${arg[confirm]:-false} != true ]]; then exclusive_file "$decision_at" unasked || true; fi
   micros "$limit"
   now_plus "$REPLY"
   deadline=$REPLY
-  while ! is_cancelled && [[ ! -e $JOB/decision ]]; do
+  while ! is_cancelled && [[ ! -e $decision_at ]]; do
     now
     # Whoever writes the decision first, the operator or the clock, has decided.
-    if ((REPLY >= deadline)) && exclusive_file "$JOB/decision" expired; then break; fi
+    if ((REPLY >= deadline)); then
+      exclusive_file "$decision_at" expired || true
+      break
+    fi
     seconds $((deadline - REPLY))
     if [[ ${REPLY%.*} != "$told" ]]; then
       told=${REPLY%.*}
@@ -191,124 +197,12 @@ step_await_confirmation() {
     fi
     nap 0.05
   done
-  read -r decision <"$JOB/decision" || true
+  if is_cancelled; then decision=cancelled; elif [[ -e $decision_at ]]; then read -r decision <"$decision_at" || true; fi
   case $decision in
     confirmed | unasked) return 0 ;;
-    expired) because "No confirmation came within $limit s: the operator may not be able to reach the host any more." ;;
+    expired | '') because "No confirmation came within $limit s: the operator may not be able to reach the host any more." ;;
     *) because "Cancelled." ;;
   esac
-}
-
-# ---- for good -------------------------------------------------------------------------------
-
-step_commit() {
-  status commit "making ${toplevel##*/} the boot default"
-  local current
-  current=$(readlink -e -- /run/current-system) || current=''
-  [[ $current == "$toplevel" ]] || { because "Somebody else has activated $current in the meantime."; return; }
-  profile_moved=yes
-  set_profile "$toplevel" || { because "The system profile could not be set."; return; }
-  boot_default "$toplevel" || { because "The boot default could not be written: ${REPLY:-exit $switch_exit}."; return; }
-  keep_roots
-  record_release || note "The release is committed, but the ledger could not be written."
-}
-
-set_profile() {
-  timeout --kill-after=5 60 nix-env --profile "$PROFILE" --set -- "$1" </dev/null
-}
-
-boot_default() {
-  run_switch "$1" boot "${arg[timeouts.switch]}" "writing the boot default"
-  last_words
-  [[ $switch_exit == 0 ]]
-}
-
-# Activating the same system again must not forget what ran before it.
-keep_roots() {
-  if [[ $previous != "$toplevel" ]]; then
-    add_root previous "$previous" || true
-    write_file "$STATE/previous" "$previous" || true
-  fi
-  add_root current "$toplevel" || true
-  remove_root transaction-next
-  remove_root transaction-previous
-}
-
-record_release() {
-  local key names=() release='' ledger=$STATE/ledger.jsonl
-  arg_names release names
-  for key in "${names[@]}"; do
-    json_string "${arg[release.$key]}"
-    json_member "$key" "$REPLY"
-    release+=$REPLY
-  done
-  json_object at:j "$EPOCHSECONDS" id:s "$id" outcome:s committed toplevel:s "$toplevel" previous:s "$previous" release:j "{${release:1}}"
-  # A line cut short by a power cut must not swallow this one.
-  if [[ -s $ledger && $(tail -c 1 -- "$ledger") ]]; then REPLY=$'\n'$REPLY; fi
-  { printf '%s\n' "$REPLY" >>"$ledger" && sync -- "$ledger"; } 2>/dev/null
-}
-
-# ---- back -----------------------------------------------------------------------------------
-
-step_diagnose() {
-  status diagnose "$failure_reason Collecting diagnostics."
-  collect_diagnostics
-}
-
-# By path, never `nix-env --rollback`: the profile was not moved, so that would be one generation too far.
-step_rollback() {
-  local tries=0 current deadline elapsed
-  status rollback "$failure_reason Going back to ${previous##*/}."
-  if [[ $profile_moved ]]; then restore_boot_default; fi
-  micros "${arg[timeouts.rollback]}"
-  now_plus "$REPLY"
-  deadline=$REPLY
-  while :; do
-    tries=$((tries + 1))
-    run_switch "$previous" test "${arg[timeouts.rollback]}" "going back to ${previous##*/}"
-    elapsed=$switch_micros
-    now
-    if [[ $switch_output == *'Could not acquire lock'* ]] && ((REPLY < deadline)); then
-      nap 1
-    elif [[ $switch_output == *'Failed to parse systemd unit file'* && $tries == 1 ]]; then
-      unwedge
-    elif [[ $switch_exit == 0 || $tries -ge 2 ]]; then
-      break
-    fi
-  done
-  seconds "$elapsed"
-  json_object exit:j "$switch_exit" seconds:j "$REPLY"
-  rollback_json=$REPLY
-  current=$(readlink -e -- /run/current-system) || current=''
-  release_failures "$previous" "$failed_before"
-  if [[ $current != "$previous" || $switch_exit != [04] ]]; then
-    failure_reason+=" The rollback to $previous failed too (exit $switch_exit); the host runs ${current:-an unknown system}."
-    return 1
-  fi
-  rollback_outcome=rolled-back
-  if [[ $REPLY ]]; then failure_reason+=" After the rollback units have failed that had not before: ${REPLY//$'\n'/, }."; fi
-}
-
-restore_boot_default() {
-  local old=${before_profile:-$previous}
-  if ! set_profile "$old" || ! boot_default "$old"; then
-    failure_reason+=" The boot default could not be set back to $old."
-  fi
-}
-
-# A unit file that cannot be parsed makes every later switch fail, also the one that would remove it.
-unwedge() {
-  note "A unit file of the release cannot be parsed; running the activation script of the previous system by hand."
-  timeout --kill-after=15 "${arg[timeouts.rollback]}" "$previous/activate" "$previous" </dev/null || true
-  systemctl daemon-reload || true
-}
-
-step_rollback_health() {
-  [[ $rollback_outcome == rolled-back ]] || return 0
-  status rollback-health "probing the previous system"
-  cancelled='' told_to_stop='' probes_soak=no
-  run_probes "$previous" || failure_reason+=" After the rollback: $probes_failed."
-  health_after=$probes_json
 }
 
 # ---- the end --------------------------------------------------------------------------------
@@ -343,11 +237,11 @@ on_term() { told_to_stop=yes; }
 
 # is_cancelled: told to stop, and the decision had not fallen yet?
 is_cancelled() {
-  local decision=''
+  local decision=cancelled
   if [[ $told_to_stop ]]; then
     told_to_stop=''
-    exclusive_file "$JOB/decision" cancelled || true
-    read -r decision <"$JOB/decision" || true
+    exclusive_file "$decision_at" cancelled || true
+    if [[ -e $decision_at ]]; then read -r decision <"$decision_at" || true; fi
     if [[ $decision == cancelled ]]; then cancelled=yes; else note "Told to stop, but the decision is '$decision' already."; fi
   fi
   [[ $cancelled ]]

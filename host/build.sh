@@ -1,4 +1,4 @@
-# needs: lib.sh roots.sh nixlog.sh
+# needs: json.sh lib.sh roots.sh nixlog.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Job: builds the derivations of a release, roots and, if there is a key, signs what came out.
 

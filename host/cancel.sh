@@ -1,16 +1,18 @@
-# needs: lib.sh
+# needs: json.sh lib.sh jobs.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Asks a job to stop. An activation rolls back, unless it has been confirmed already.
 
 main() {
-  local id dir pid cancelled=false decision=''
+  local id dir file pid cancelled=false decision=''
   arg_get id && id=$REPLY
   require_name id "$id"
   dir=$STATE/jobs/$id
+  decision_file "$id"
+  file=$REPLY
   read_status "$dir"
   if job_alive "$dir" && ! read_result "$dir"; then
-    exclusive_file "$dir/decision" cancelled || true
-    read -r decision <"$dir/decision"
+    exclusive_file "$file" cancelled || true
+    if [[ -e $file ]]; then read -r decision <"$file"; fi
     if [[ $decision == cancelled ]]; then
       cancelled=true
       read -r pid <"$dir/pid"

@@ -1,16 +1,18 @@
-# needs: lib.sh
+# needs: json.sh lib.sh jobs.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # The operator's word that the host can still be reached: the activation may commit.
 
 main() {
-  local id dir accepted=false decision=''
+  local id dir file accepted=false decision=''
   arg_get id && id=$REPLY
   require_name id "$id"
   dir=$STATE/jobs/$id
+  decision_file "$id"
+  file=$REPLY
   read_status "$dir"
   # The job takes back the offer in the same way when the time is over, so only one of the two can happen.
-  if [[ $status_step == await-confirmation ]] && job_alive "$dir"; then exclusive_file "$dir/decision" confirmed || true; fi
-  if [[ -e $dir/decision ]]; then read -r decision <"$dir/decision"; fi
+  if [[ $status_step == await-confirmation ]] && job_alive "$dir"; then exclusive_file "$file" confirmed || true; fi
+  if [[ -e $file ]]; then read -r decision <"$file"; fi
   if [[ $decision == confirmed ]]; then accepted=true; fi
   json_object accepted:j "$accepted" step:o "$status_step"
   answer "$REPLY"

@@ -1,16 +1,19 @@
-# needs: lib.sh roots.sh
+# needs: json.sh lib.sh roots.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # What a system would do to a host: its units as text, kernel, inhibitors and, if asked for, its closure with sizes.
 
 main() {
-  local toplevel units_fd closure_fd='' units='' closure='' version='' params='' init='' inhibitors='' invalid kernel='' initrd=''
+  local toplevel units_fd closure_fd='' units='' closure='' version='' params='' init='' inhibitors='' kernel='' initrd=''
   local -a images=()
   arg_get toplevel && toplevel=$REPLY
   require_store_path toplevel "$toplevel"
   exec {units_fd}< <(unit_files "$toplevel/etc/systemd/system")
   if [[ ${arg[closure]:-false} == true ]]; then exec {closure_fd}< <(closure "$toplevel"); fi
-  invalid=$(print_invalid "$toplevel")
-  if [[ $invalid ]]; then
+  if [[ $closure_fd ]]; then
+    # Empty for a path that is not valid, which saves the question.
+    IFS= read -r -d '' closure <&"$closure_fd" || true
+  fi
+  if [[ ! $closure && $(print_invalid "$toplevel") ]]; then
     answer '{"valid":false,"nixosVersion":null,"closure":[],"units":{},"kernel":null,"initrd":null,"kernelParams":null,"initInterface":null,"inhibitors":null}'
     return
   fi
@@ -22,7 +25,6 @@ main() {
   if [[ -e $toplevel/initrd ]]; then initrd=$(readlink -f -- "$toplevel/initrd"); fi
   IFS= read -r -d '' units <&"$units_fd" || true
   if [[ $closure_fd ]]; then
-    IFS= read -r -d '' closure <&"$closure_fd" || true
     [[ $closure ]] || fail describe-failed "The closure of $toplevel could not be read." "See 'nix path-info -rs $toplevel' on the host."
   fi
 
@@ -33,7 +35,7 @@ main() {
 
 # closure TOPLEVEL: ,["path",size],["path",size]...
 closure() {
-  nix --extra-experimental-features nix-command path-info --recursive --size -- "$1" |
+  nix --extra-experimental-features nix-command path-info --recursive --size -- "$1" 2>/dev/null |
     awk '{ printf ",[\"%s\",%s]", $1, $NF }'
 }
 

@@ -30,7 +30,8 @@ write_diagnostics() {
   done
 
   heading "Failed units"
-  mapfile -t failed < <(list_failed_units)
+  failed_units
+  if [[ $REPLY ]]; then mapfile -t failed <<<"$REPLY"; fi
   for name in "${failed[@]}"; do
     if [[ $'\n'$failed_before$'\n' == *$'\n'"$name"$'\n'* ]]; then
       printf '%s (had failed before the switch)\n' "$name"

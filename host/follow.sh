@@ -1,4 +1,4 @@
-# needs: lib.sh
+# needs: json.sh lib.sh jobs.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Waits until a job has something new to tell.
 

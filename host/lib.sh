@@ -140,105 +140,6 @@ last_bytes() {
   if ((${#1} > $2)); then REPLY=${1: -$2}; fi
 }
 
-# ---- JSON -----------------------------------------------------------------------------------
-
-# json_string TEXT: a JSON string; bytes that are not UTF-8 become U+FFFD.
-json_string() {
-  local text=$1 out='' chunk offset=0 i code
-  # Small chunks, because ${text//a/b} takes quadratic time.
-  while ((offset < ${#text})); do
-    chunk=${text:offset:256}
-    # Never cut a character of several bytes in two.
-    if ((offset + 256 < ${#text})); then
-      case $chunk in
-        *[$'\xc0'-$'\xf7']) chunk=${chunk:0:255} ;;
-        *[$'\xe0'-$'\xf7'][$'\x80'-$'\xbf']) chunk=${chunk:0:254} ;;
-        *[$'\xf0'-$'\xf7'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf']) chunk=${chunk:0:253} ;;
-      esac
-    fi
-    offset=$((offset + ${#chunk}))
-    if [[ $chunk == *[$'\x80'-$'\xff']* ]]; then
-      utf8_repair "$chunk"
-      chunk=$REPLY
-    fi
-    if [[ $chunk == *[$'\x01'-$'\x1f\x7f\\"']* ]]; then
-      chunk=${chunk//\\/\\\\}
-      chunk=${chunk//\"/\\\"}
-      chunk=${chunk//$'\n'/\\n}
-      chunk=${chunk//$'\t'/\\t}
-      chunk=${chunk//$'\r'/\\r}
-      if [[ $chunk == *[$'\x01'-$'\x1f\x7f']* ]]; then
-        for i in {1..31} 127; do
-          printf -v code '\\x%02x' "$i"
-          printf -v code %b "$code"
-          if [[ $chunk == *"$code"* ]]; then
-            printf -v REPLY '\\u%04x' "$i"
-            chunk=${chunk//"$code"/"$REPLY"}
-          fi
-        done
-      fi
-    fi
-    out+=$chunk
-  done
-  REPLY="\"$out\""
-}
-
-# utf8_repair TEXT: TEXT with every byte that is no part of a UTF-8 character replaced by U+FFFD.
-utf8_repair() {
-  local rest=$1 out='' head
-  local more=[$'\x80'-$'\xbf']
-  while [[ $rest == *[$'\x80'-$'\xff']* ]]; do
-    head=${rest%%[$'\x80'-$'\xff']*}
-    out+=$head
-    rest=${rest:${#head}}
-    # shellcheck disable=SC2254 # the variable is a pattern
-    case $rest in
-      [$'\xc2'-$'\xdf']$more*) out+=${rest:0:2} rest=${rest:2} ;;
-      $'\xe0'[$'\xa0'-$'\xbf']$more* | $'\xed'[$'\x80'-$'\x9f']$more* | [$'\xe1'-$'\xec\xee\xef']$more$more*)
-        out+=${rest:0:3} rest=${rest:3}
-        ;;
-      $'\xf0'[$'\x90'-$'\xbf']$more$more* | [$'\xf1'-$'\xf3']$more$more$more* | $'\xf4'[$'\x80'-$'\x8f']$more$more*)
-        out+=${rest:0:4} rest=${rest:4}
-        ;;
-      *) out+=$'\xef\xbf\xbd' rest=${rest:1} ;;
-    esac
-  done
-  REPLY=$out$rest
-}
-
-# json_object [NAME:KIND VALUE]...: KIND s string, o string or null if empty, j JSON as it is.
-# NAME is ours and plain; names that users choose go through json_member.
-json_object() {
-  local out=''
-  while (($# > 0)); do
-    case ${1##*:} in
-      s) json_string "$2" ;;
-      o) if [[ $2 ]]; then json_string "$2"; else REPLY=null; fi ;;
-      j) REPLY=$2 ;;
-    esac
-    out+=",\"${1%:*}\":$REPLY"
-    shift 2
-  done
-  REPLY="{${out:1}}"
-}
-
-# json_member NAME JSON: `,"NAME":JSON`, to be collected and passed on as ${all:1} in braces.
-json_member() {
-  local value=$2
-  json_string "$1"
-  REPLY=",$REPLY:$value"
-}
-
-# json_array [TEXT]...: an array of strings.
-json_array() {
-  local out='' text
-  for text; do
-    json_string "$text"
-    out+=,$REPLY
-  done
-  REPLY="[${out:1}]"
-}
-
 # ---- the answer -----------------------------------------------------------------------------
 
 # answer JSON: the result of the command.
@@ -275,9 +176,16 @@ write_file() {
 # exclusive_file PATH TEXT: creates PATH; false if somebody else was first.
 exclusive_file() {
   local made=1
-  if printf '%s\n' "$2" >"$1.$BASHPID" && ln -T -- "$1.$BASHPID" "$1" 2>/dev/null; then made=0; fi
+  if { printf '%s\n' "$2" >"$1.$BASHPID"; } 2>/dev/null && ln -T -- "$1.$BASHPID" "$1" 2>/dev/null; then made=0; fi
   rm -f -- "$1.$BASHPID"
   return "$made"
+}
+
+# decision_file ID: REPLY is where the one decision about an activation stands: confirmed, cancelled, expired or unasked.
+# In memory, so that a full disk cannot keep it from falling; after a reboot it means nothing.
+decision_file() {
+  mkdir -p -- "$VOLATILE"
+  REPLY=$VOLATILE/$1.decision
 }
 
 # ---- jobs -----------------------------------------------------------------------------------
@@ -303,47 +211,6 @@ status() {
   json_object version:j "$job_version" step:s "$step" message:s "$message" fields:j "{${fields:1}}" at:j "$EPOCHSECONDS"
   # A full disk must not stop an activation.
   write_file "$JOB/status.json" "$REPLY" || true
-}
-
-# read_status DIR: sets status_version, status_step and status_json of a job.
-read_status() {
-  status_version=0 status_step='' status_json=''
-  if [[ -e $1/status.json ]] && IFS= read -r status_json <"$1/status.json" &&
-    [[ $status_json =~ ^\{\"version\":([0-9]+),\"step\":\"([^\"]*)\" ]]; then
-    status_version=${BASH_REMATCH[1]}
-    status_step=${BASH_REMATCH[2]}
-  fi
-}
-
-# read_result DIR: REPLY is the result of a job; false if it has none.
-read_result() {
-  local file
-  for file in "$1/result.json" "$VOLATILE/${1##*/}.result.json"; do
-    if [[ -e $file ]] && IFS= read -r REPLY <"$file"; then return 0; fi
-  done
-  return 1
-}
-
-# job_alive DIR: is a process running the script of this very job?
-job_alive() {
-  local pid
-  local -a command=()
-  [[ -e $1/pid ]] && read -r pid <"$1/pid" && [[ $pid && -e /proc/$pid/cmdline ]] || return 1
-  # A process id alone may belong to somebody else after a reboot.
-  { mapfile -d '' -t command <"/proc/$pid/cmdline"; } 2>/dev/null || return 1
-  [[ ${command[1]:-} == "$1/script" ]]
-}
-
-# unit_holder UNIT: sets holder_state and holder (the job that a transient unit runs).
-unit_holder() {
-  local line
-  holder='' holder_state=inactive
-  while IFS= read -r line; do
-    case $line in
-      ActiveState=*) holder_state=${line#*=} ;;
-      Description='nixos-promote job '*) holder=${line#*'nixos-promote job '} ;;
-    esac
-  done < <(systemctl show -p ActiveState,Description -- "$1")
 }
 
 # ---- time -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-# needs: lib.sh units.sh roots.sh
+# needs: json.sh lib.sh jobs.sh units.sh roots.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # What does this host run? Reads only.
 
@@ -14,23 +14,24 @@ main() {
   for i in "${!paths[@]}"; do require_store_path "paths.$i" "${paths[i]}"; done
 
   # The slow ones start together and are read one after the other.
-  local nix_fd failed_fd closure_fd='' invalid_fd=''
-  exec {nix_fd}< <(nix --version)
-  exec {failed_fd}< <(list_failed_units)
-  if ((${#paths[@]})); then exec {invalid_fd}< <(print_invalid "${paths[@]}"); fi
-  if ((${#units[@]})) && [[ -e /run/current-system ]]; then
-    exec {closure_fd}< <(nix-store --query --requisites -- /run/current-system)
+  local failed_fd closure_fd=''
+  start_nix_version
+  exec {failed_fd}< <(failed_units_command)
+  if ((${#units[@]} + ${#paths[@]})) && [[ -e /run/current-system ]]; then
+    exec {closure_fd}< <(exec nix-store --query --requisites -- /run/current-system)
   fi
   read_units "$ACTIVATION_UNIT" "${units[@]}"
+  read_executables "${units[@]}"
 
-  local nix_version
-  IFS= read -r nix_version <&"$nix_fd" || nix_version=
+  local nix_version invalid
   local -a failed=()
-  mapfile -t failed <&"$failed_fd"
-  unit_closure=
   if [[ $closure_fd ]]; then IFS= read -r -d '' unit_closure <&"$closure_fd" || true; fi
-  local invalid=
-  if [[ $invalid_fd ]]; then IFS= read -r -d '' invalid <&"$invalid_fd" || true; fi
+  invalid_among "${paths[@]}"
+  invalid=$REPLY
+  read_failed_units "$failed_fd"
+  if [[ $REPLY ]]; then mapfile -t failed <<<"$REPLY"; fi
+  read_nix_version
+  nix_version=$REPLY
 
   local hostname machine_id='' nixos_version='' ledger=''
   IFS= read -r hostname </proc/sys/kernel/hostname
@@ -54,11 +55,42 @@ main() {
   interrupted_json=$REPLY
 
   json_object hostname:s "$hostname" machineId:s "$machine_id" system:s "$HOSTTYPE-linux" \
-    nixVersion:s "${nix_version##* }" nixosVersion:o "$nixos_version" \
+    nixVersion:s "$nix_version" nixosVersion:o "$nixos_version" \
     currentSystem:o "$current_system" bootedSystem:o "$booted_system" profile:o "$profile_system" \
     failedUnits:j "$failed_json" units:j "$units_json" paths:j "$paths_json" roots:j "$roots_json" \
     activation:j "$activation_json" interrupted:j "$interrupted_json" ledger:j "${ledger:-null}"
   answer "$REPLY"
+}
+
+# On NixOS the path of the program tells its version; elsewhere it has to be asked.
+nix_version_fd='' nix_version_known=''
+start_nix_version() {
+  local program=/run/current-system/sw/bin/nix
+  if [[ -e $program ]]; then program=$(readlink -f -- "$program"); fi
+  if [[ $program =~ ^/nix/store/[^/]*-nix-([0-9][0-9a-z.]*)(pre[^/]*)?/bin/ ]]; then
+    nix_version_known=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
+  else
+    exec {nix_version_fd}< <(exec nix --version)
+  fi
+}
+
+read_nix_version() {
+  REPLY=$nix_version_known
+  if [[ $nix_version_fd ]]; then
+    IFS= read -r REPLY <&"$nix_version_fd" || true
+    REPLY=${REPLY##* }
+  fi
+}
+
+# invalid_among [PATH]...: REPLY is those that are not valid. What the running system needs is valid without asking.
+invalid_among() {
+  local path
+  local -a doubtful=()
+  for path; do
+    if [[ $'\n'$unit_closure != *$'\n'"$path"$'\n'* ]]; then doubtful+=("$path"); fi
+  done
+  REPLY=
+  if ((${#doubtful[@]})); then REPLY=$(print_invalid "${doubtful[@]}"); fi
 }
 
 # Reads asked and units of main: the names as the caller wrote them, and in full.
@@ -89,7 +121,7 @@ units_to_json() {
 }
 
 paths_to_json() {
-  local invalid=$'\n'$1 out='' path
+  local invalid=$'\n'$1$'\n' out='' path
   shift
   for path; do
     if [[ $invalid == *$'\n'"$path"$'\n'* ]]; then json_member "$path" false; else json_member "$path" true; fi

@@ -1,4 +1,4 @@
-# needs: lib.sh roots.sh nixlog.sh
+# needs: json.sh lib.sh roots.sh nixlog.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Job: copies paths to another host. The target checks the signatures; this side never asks it not to.
 

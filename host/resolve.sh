@@ -1,4 +1,4 @@
-# needs: lib.sh
+# needs: json.sh lib.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # A revision of the repository -> the exact derivations and paths of every host, by one evaluation, without building.
 

@@ -1,4 +1,4 @@
-# needs: lib.sh roots.sh
+# needs: json.sh lib.sh roots.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Keeps paths from being garbage collected, or lets them go.
 

@@ -1,4 +1,4 @@
-# needs: lib.sh
+# needs: json.sh lib.sh jobs.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Starts a job in a transient unit of its own: whoever started it may go away.
 # May be repeated: the same id never runs twice. One unit name runs one job at a time.
@@ -108,8 +108,10 @@ write_job() {
 launch() {
   local id=$1 unit=$2 timeout=$3 dir=$4 bash=$BASH output
   if [[ $bash != /* ]]; then bash=$(type -P bash); fi
-  # Time to stop is time to roll back.
+  # Time to stop is time to roll back. The default dependencies would put the job after basic.target: while it is
+  # being stopped, a rollback that starts the targets would wait for the end of the job, and the job for the rollback.
   local -a properties=(
+    --property=DefaultDependencies=no --property=Conflicts=shutdown.target --property=Before=shutdown.target
     --property=KillMode=mixed --property=OOMPolicy=continue
     --property="RuntimeMaxSec=${timeout}s" --property="TimeoutStopSec=${timeout}s"
     --property=StandardInput=null --property=StandardOutput=journal --property=StandardError=journal
@@ -126,13 +128,17 @@ launch() {
 }
 
 prune_jobs() {
-  local dir
+  local dir last=''
   local -a dirs=("$STATE"/jobs/*/)
   if ((${#dirs[@]} <= KEEP_JOBS)); then return 0; fi
+  # What an interrupted activation has left is told until the next one.
+  if [[ -e $STATE/activation ]]; then read -r last <"$STATE/activation" || true; fi
   mapfile -t dirs < <(cd -- "$STATE/jobs" && ls -t)
   for dir in "${dirs[@]:KEEP_JOBS}"; do
     dir=$STATE/jobs/$dir
-    if [[ $dir != "$1" ]] && ! job_alive "$dir"; then rm -rf -- "$dir"; fi
+    if [[ $dir != "$1" && $dir != "$STATE/jobs/$last" ]] && ! job_alive "$dir"; then
+      rm -rf -- "$dir" "$VOLATILE/${dir##*/}".{decision,result.json}
+    fi
   done
 }
 

@@ -82,9 +82,10 @@ last_words() {
 # in BEFORE, one name a line. Units that are not the release's do not count, nor do those that had failed already.
 release_failures() {
   local toplevel=$1 before=$'\n'$2$'\n' name out=''
+  failed_units
   while IFS= read -r name; do
-    if [[ $before != *$'\n'"$name"$'\n'* ]] && unit_of "$toplevel" "$name"; then out+=$name$'\n'; fi
-  done < <(list_failed_units)
+    if [[ $name && $before != *$'\n'"$name"$'\n'* ]] && unit_of "$toplevel" "$name"; then out+=$name$'\n'; fi
+  done <<<"$REPLY"
   REPLY=${out%$'\n'}
 }
 

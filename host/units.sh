@@ -5,13 +5,25 @@ declare -A unit=()
 declare -a runs=()
 unit_closure=
 
-# list_failed_units: failed ones and those that systemd keeps restarting, one name a line, without our own jobs.
-list_failed_units() {
-  local name
-  systemctl list-units --all --plain --no-legend --no-pager --state=failed,auto-restart,auto-restart-queued |
-    while read -r name _; do
-      if [[ $name != nixos-promote-* ]]; then printf '%s\n' "$name"; fi
-    done
+# failed_units: REPLY lists the failed units and those that systemd keeps restarting, one a line, without our own jobs.
+failed_units() {
+  local fd
+  exec {fd}< <(failed_units_command)
+  read_failed_units "$fd"
+}
+
+# read_failed_units FD: the same, from a failed_units_command that has been started already.
+read_failed_units() {
+  local name fd=$1 out=''
+  while read -r name _ <&"$fd"; do
+    if [[ $name != nixos-promote-* ]]; then out+=${out:+$'\n'}$name; fi
+  done
+  exec {fd}<&-
+  REPLY=$out
+}
+
+failed_units_command() {
+  exec systemctl list-units --all --plain --no-legend --no-pager --state=failed,auto-restart,auto-restart-queued
 }
 
 # read_units [NAME]...: fills unit["NAME Property"].
@@ -29,14 +41,27 @@ read_units() {
   done < <(systemctl show -p LoadState,ActiveState,SubState,Result,FragmentPath,DropInPaths,NeedDaemonReload,MainPID,NRestarts,Description -- "$@")
 }
 
-# unit_runs NAME: sets runs to the store paths that the main process was started from.
+# read_executables: fills unit["NAME exe"], the program of each main process, by one call. NAMEs as in read_units.
+read_executables() {
+  local name path target
+  local -a links=()
+  local -A owner=()
+  for name; do
+    path=/proc/${unit[$name MainPID]-0}/exe
+    if [[ $path != /proc/0/exe ]]; then links+=("$path") owner[$path]+=" $name"; fi
+  done
+  if ((!${#links[@]})); then return 0; fi
+  while IFS=$'\t' read -r path target; do
+    for name in ${owner[$path]}; do unit[$name exe]=$target; done
+  done < <(find "${links[@]}" -maxdepth 0 -printf '%p\t%l\n' 2>/dev/null)
+}
+
+# unit_runs NAME: sets runs to the store paths that the main process was started from. Needs read_executables.
 unit_runs() {
-  local pid=${unit[$1 MainPID]-0} text='' word
-  runs=()
-  if [[ ! $pid =~ ^[1-9][0-9]*$ ]]; then return 0; fi
-  text=$(readlink -- "/proc/$pid/exe" 2>/dev/null) || true
-  text+=$'\n'
-  { while IFS= read -r -d '' word; do text+=$word$'\n'; done </proc/"$pid"/cmdline; } 2>/dev/null || true
+  local pid=${unit[$1 MainPID]-0} text=${unit[$1 exe]-} word
+  if [[ $pid =~ ^[1-9][0-9]*$ ]]; then
+    { while IFS= read -r -d '' word; do text+=$'\n'$word; done </proc/"$pid"/cmdline; } 2>/dev/null || true
+  fi
   store_paths_in "$text"
 }
 

@@ -35,10 +35,13 @@ export const getRelease: Invocation<GetReleaseInputs> = {
       const setting = settingOf(error);
       if (setting === undefined) throw error;
       const release = `Release ${question.rev} on ${describeConnection(connection)}:`;
-      throw inContext(`[${setting}] ${release}`, error);
+      const advice = setting === "release.builder" ? ` ${DISK_FULL}` : "";
+      throw inContext(`[${setting}]${advice} ${release}`, error);
     }
   },
 };
+
+const DISK_FULL = "The disk of the builder is full; free space there, and run again.";
 
 /** The setting of a stack that an answer of the builder is about. */
 function settingOf(error: unknown): string | undefined {

@@ -11,15 +11,34 @@ async function service() {
   return (await loading).service;
 }
 
+let answering = 0;
+
+async function answer<T>(
+  question: (to: Awaited<ReturnType<typeof service>>) => Promise<T>,
+): Promise<T> {
+  answering += 1;
+  try {
+    return await question(await service());
+  } finally {
+    answering -= 1;
+  }
+}
+
+// An engine that was killed cannot end us. What it began on a host is still followed to its end.
+const engine = process.ppid;
+setInterval(() => {
+  if (process.ppid !== engine && answering === 0) process.exit(0);
+}, 1000).unref();
+
 const provider: Provider = {
   version: "0.1.0",
-  check: async (...call) => (await service()).check(...call),
-  diff: async (...call) => (await service()).diff(...call),
-  create: async (...call) => (await service()).create(...call),
-  read: async (...call) => (await service()).read(...call),
-  update: async (...call) => (await service()).update(...call),
-  delete: async (...call) => (await service()).delete(...call),
-  invoke: async (...call) => (await service()).invoke(...call),
+  check: (...call) => answer((service) => service.check(...call)),
+  diff: (...call) => answer((service) => service.diff(...call)),
+  create: (...call) => answer((service) => service.create(...call)),
+  read: (...call) => answer((service) => service.read(...call)),
+  update: (...call) => answer((service) => service.update(...call)),
+  delete: (...call) => answer((service) => service.delete(...call)),
+  invoke: (...call) => answer((service) => service.invoke(...call)),
 
   // The engine also says this before it ends us, which it does without letting us exit.
   async cancel() {

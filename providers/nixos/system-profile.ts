@@ -104,6 +104,8 @@ export function driftOf(
   for (const probe of wanted.probes) {
     if (probe.kind === "unit") drift.push(...unitDrift(probe, state));
   }
+  if (state.interrupted && drift.length > 0)
+    drift.push(`its last transaction was cut off in step ${state.interrupted.step}`);
   return drift;
 }
 
