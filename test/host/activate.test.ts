@@ -70,9 +70,8 @@ describe("activate", function () {
     return verdict.parse(ended.result);
   }
 
-  async function look(): Promise<HostState & { interrupted?: unknown }> {
-    const answer = await ask(on.prod, "observe", { units: UNITS, paths: [] });
-    return { ...hostState.parse(answer), interrupted: answer["interrupted"] };
+  async function look(): Promise<HostState> {
+    return hostState.parse(await ask(on.prod, "observe", { units: UNITS, paths: [] }));
   }
 
   async function bootDefault(): Promise<string> {
