@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { describeConnection } from "../../contract/connection.ts";
 import {
   type ClosureInputs,
   type ClosureOutputs,
   closureInputs,
 } from "../../contract/resources.ts";
+import { storeName } from "../../contract/store-path.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
@@ -22,7 +24,7 @@ import { reach } from "./route.ts";
  *     update -> the same for the new path; the old root is given up last
  *     delete -> give up the root; the paths stay until the host collects garbage
  */
-export const closure: Resource<ClosureInputs, ClosureOutputs> = {
+export const closure: Resource<ClosureInputs, ClosureState> = {
   inputs: closureInputs,
 
   diff(state, wanted) {
@@ -36,15 +38,22 @@ export const closure: Resource<ClosureInputs, ClosureOutputs> = {
   async read(id, state) {
     const inputs = state === undefined ? adopt(id) : inputsOf(state);
     const root = rootOf(inputs.path);
-    const { paths, roots } = await observe(inputs.connection, { paths: [inputs.path] });
-    if (paths[inputs.path] !== true || roots[root] !== inputs.path) return undefined;
-    return { inputs, outputs: { ...inputs, root } };
+    const { paths, roots, machineId } = await observe(inputs.connection, { paths: [inputs.path] });
+    if (paths[inputs.path] !== true || roots[root] !== inputs.path) {
+      if (state !== undefined) return undefined;
+      throw new Failure(
+        "refused",
+        `[id] ${closureLabel(inputs)} does not exist, or has no gc root.`,
+      );
+    }
+    return { inputs, outputs: { ...inputs, root, machineId } };
   },
 
   async update(state, wanted, report) {
     const samePath = state.path === wanted.path;
     if (samePath && isDeepStrictEqual(state.connection, wanted.connection))
       return { ...state, ...wanted };
+    await proveSameMachine(state, wanted);
     // Also over a new way to the host: one that leads nowhere must never be recorded.
     const outputs = await bring(wanted, report);
     if (!samePath) await changeRoots(wanted, { remove: [state.root] });
@@ -56,11 +65,29 @@ export const closure: Resource<ClosureInputs, ClosureOutputs> = {
   },
 };
 
-async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureOutputs> {
+/** With the machine that the connection led to, so that another one never gets the closure. */
+interface ClosureState extends ClosureOutputs {
+  readonly machineId?: string;
+}
+
+async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureState> {
   await copyClosure(wanted, report);
   const root = rootOf(wanted.path);
   await changeRoots(wanted, { add: { [root]: wanted.path } });
-  return { ...wanted, root };
+  const { machineId } = await observe(wanted.connection);
+  return { ...wanted, root, machineId };
+}
+
+async function proveSameMachine(state: ClosureState, wanted: ClosureInputs): Promise<void> {
+  if (state.machineId === undefined || isDeepStrictEqual(state.connection, wanted.connection))
+    return;
+  const { machineId } = await observe(wanted.connection);
+  if (machineId !== state.machineId)
+    throw new Failure(
+      "refused",
+      `[host.connection] leads to another machine (${machineId}) than the one that has the closure ` +
+        `(${state.machineId}). Nothing was changed. Correct the connection.`,
+    );
 }
 
 function changeRoots(
@@ -96,6 +123,10 @@ function adopt(id: string): ClosureInputs {
   };
 }
 
-function inputsOf({ root: _root, ...inputs }: ClosureOutputs): ClosureInputs {
+function inputsOf({ root: _root, machineId: _machineId, ...inputs }: ClosureState): ClosureInputs {
   return inputs;
+}
+
+function closureLabel({ path, connection }: ClosureInputs): string {
+  return `${storeName(path)} on ${describeConnection(connection)}`;
 }

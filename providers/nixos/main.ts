@@ -1,6 +1,7 @@
 import { flushCompileCache } from "node:module";
 import type { Provider } from "@pulumi/pulumi/provider/provider.js";
 import { main } from "@pulumi/pulumi/provider/server.js";
+import { allowImport } from "./import-request.ts";
 
 // Of the two processes that the engine starts for each operation, one is only asked for its
 // version. So everything else is loaded at the first question.
@@ -47,5 +48,6 @@ const provider: Provider = {
   },
 };
 
+allowImport();
 process.on("SIGTERM", () => process.exit(0));
 await main(provider, process.argv.slice(2));

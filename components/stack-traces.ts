@@ -1,0 +1,6 @@
+// Pulumi's runner maps every stack trace through source maps, and takes one for each promise and
+// resource. Node runs our TypeScript with its own line numbers: there is nothing to map, and a
+// quarter of the program's time to save.
+Reflect.deleteProperty(Error, "prepareStackTrace");
+
+export {};
