@@ -266,12 +266,12 @@ exit $code
     assert.equal(existsSync("owned"), false);
   });
 
-  it("shares one master between calls, which ends when the executor is closed", async () => {
+  it("connects alone for the first call, then shares a master that ends when the executor is closed", async () => {
     const executor = sshExecutor({ kind: "ssh", host: "prod" });
     const common = { timeoutSeconds: 10, fresh: false };
-    await executor.run("echo yes", "", common);
-    await executor.run("echo yes", "", common);
-    const [master = [], ...calls] = words();
+    for (let call = 0; call < 3; call++) await executor.run("echo yes", "", common);
+    const [first = [], master = [], ...calls] = words();
+    assert.equal(first[first.indexOf("-S") + 1], "none");
     assert.ok(master.includes("-M"));
     assert.equal(calls.length, 2);
     const socket = master[master.indexOf("-S") + 1];
