@@ -14,16 +14,16 @@ pulumi_ready() {
 
 pulumi_provide() {
   local go
-  if ! go=$(find_go) && can_install; then
+  if ! go=$(type -P go) && can_install; then
     step "Installing Go from Debian" "1 min" golang "$root/setup/jobs/debian.sh" golang-go ca-certificates || return 0
-    go=$(find_go) || true
+    go=$(type -P go) || true
   fi
   if [[ -z $go ]]; then
     problem "Pulumi $pulumi_wanted or newer with pulumi-language-nodejs is missing, and so is Go, which could build it. Either install Pulumi (https://www.pulumi.com/docs/install/), or Go (https://go.dev/dl/; sudo apt-get install golang-go)."
     return
   fi
   pulumi_key
-  step "Building the Pulumi CLI and its Node language host from Go modules, once per machine" "4 min on two cores, 4 GB of disk while it runs" \
+  step "Building the Pulumi CLI and its Node language host from Go modules, once per machine" "5 min on two cores, 4 GB of disk while it runs" \
     pulumi "$root/setup/jobs/pulumi.sh" "$go" "$cache/toolchain-$pulumi_key" "$cache/building" || return 0
   pulumi_ready || problem "The built Pulumi CLI is not where it should be, in $cache/toolchain-$pulumi_key. Delete that directory and run setup again."
 }
@@ -52,5 +52,3 @@ pulumi_key() {
     cat "$root"/setup/pulumi/* "$root"/setup/language-nodejs/* "$root/setup/jobs/pulumi.sh"
   } | digest)
 }
-
-find_go() { type -P go || { [[ -x /usr/local/go/bin/go ]] && printf '/usr/local/go/bin/go\n'; }; }

@@ -7,8 +7,9 @@ import { type Room, testFiles } from "./rooms.ts";
 
 /** How often a test that takes long gives a sign of life. */
 const SIGN_OF_LIFE_MS = 30_000;
-/** How long a room may take to end after its last test: taking a lab down is part of it. */
-const LEAVING_MS = 60_000;
+/** How long a room may take to end after its last test; taking its lab down is part of that. */
+const LEAVING_MS = 10_000;
+const LEAVING_LAB_MS = 60_000;
 /** How long an interrupted room may clean up by itself. */
 const CLEANUP_MS = 60_000;
 
@@ -52,7 +53,7 @@ export class MochaRun {
     this.signal("SIGKILL");
   }
 
-  /** Asks the room to end and clean up; insists after a while. A second call insists at once. */
+  /** Asks the room to end and clean up; insists after a while. */
   interrupt(signal: NodeJS.Signals): void {
     this.signal(signal);
     setTimeout(() => this.signal("SIGKILL"), CLEANUP_MS).unref();
@@ -78,10 +79,13 @@ export class MochaRun {
         break;
       case "end":
         this.ended = true;
-        this.leaving = setTimeout(() => {
-          this.overstayed = true;
-          this.kill();
-        }, LEAVING_MS);
+        this.leaving = setTimeout(
+          () => {
+            this.overstayed = true;
+            this.kill();
+          },
+          this.room.needsLab ? LEAVING_LAB_MS : LEAVING_MS,
+        );
     }
   }
 

@@ -13,16 +13,16 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 
 const ROOT = join(import.meta.dirname, "../..");
 
 /** What setup may take for granted on any machine. */
 const BASE_COMMANDS =
-  "bash cat chmod cp dirname env flock ls mkdir mv rm sed sha256sum sleep tail uname".split(" ");
+  "bash cat chmod cp dirname env flock ln ls mkdir mv rm sed sha256sum sleep tail uname".split(" ");
 
-/** `npm ci`: takes a while, and makes the Node.js or the node_modules that it was asked for. */
+/** `npm ci`: makes the Node.js or the node_modules that it was asked for. */
 const NPM = `while [[ $1 != --prefix ]]; do shift; done
-sleep 0.3
 mkdir -p "$2/node_modules/.bin"
 if [[ $2 == */node-* ]]; then ln -s ${JSON.stringify(process.execPath)} "$2/node_modules/.bin/node"; fi`;
 
@@ -49,8 +49,8 @@ export class FakeMachine {
 
   /** One on which nothing is left to do. */
   static ready(): FakeMachine {
-    const machine = new FakeMachine().withNode().withPulumi("v3.255.0").with("git", "ssh");
-    machine.has("npm", NPM);
+    const machine = new FakeMachine().withNode().withNpm().withPulumi("v3.255.0");
+    machine.with("git", "ssh");
     machine.run("setup.sh", "--for", "program");
     machine.forget();
     return machine;
@@ -58,6 +58,7 @@ export class FakeMachine {
 
   /** Gives it a command: a bash script, which also notes that it was called. */
   has(name: string, script: string): this {
+    rmSync(join(this.bin, name), { force: true }); // it may be a link to a real command
     const note = `printf '%s\\n' "${name} $*" >>${quote(this.calls)}`;
     writeFileSync(join(this.bin, name), `#!${realPath("bash")}\n${note}\n${script}\n`);
     chmodSync(join(this.bin, name), 0o755);
@@ -76,7 +77,7 @@ export class FakeMachine {
   }
 
   withNpm(): this {
-    return this.has("npm", NPM).has("ln", `exec ${realPath("ln")} "$@"`);
+    return this.has("npm", NPM);
   }
 
   withPulumi(version: string): this {
@@ -107,8 +108,13 @@ for name; do [[ $name == -* || $name == install ]] || echo "installed $name" >>$
     appendFileSync(join(this.directory, file), text);
   }
 
-  exists(file: string): boolean {
-    return existsSync(join(this.directory, file));
+  executable(file: string): void {
+    chmodSync(join(this.directory, file), 0o755);
+  }
+
+  /** Resolves when the file is there; a test that waits in vain meets its time limit. */
+  async shows(file: string): Promise<void> {
+    while (!existsSync(join(this.directory, file))) await setTimeout(20);
   }
 
   remove(file: string): void {
@@ -116,8 +122,16 @@ for name; do [[ $name == -* || $name == install ]] || echo "installed $name" >>$
   }
 
   run(script: "setup.sh" | "run.sh", ...args: string[]): SpawnSyncReturns<string> {
-    const file = join(this.directory, "setup", script);
-    return spawnSync(realPath("bash"), [file, ...args], { ...this.options, encoding: "utf8" });
+    return this.bash(join("setup", script), ...args);
+  }
+
+  bash(script: string, ...args: string[]): SpawnSyncReturns<string> {
+    const command = [join(this.directory, script), ...args];
+    return spawnSync(realPath("bash"), command, {
+      ...this.options,
+      encoding: "utf8",
+      timeout: 15_000, // it blocks mocha, whose own limit cannot strike then
+    });
   }
 
   start(script: "setup.sh" | "run.sh", ...args: string[]) {
