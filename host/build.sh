@@ -49,7 +49,7 @@ sign_outputs() {
   [[ $key ]] || return 0
   [[ -r $key ]] || {
     quote "$key"
-    fail signing-failed "There is no signing key at $REPLY on the builder." "Correct [signingKeyFile], or leave it out."
+    fail signing-failed "There is no signing key at $REPLY on the builder." "Correct [release.signingKeyFile], or leave it out."
   }
   status sign "signing the closures"
   nix --extra-experimental-features nix-command store sign --key-file "$key" --recursive -- "${outputs[@]}" ||

@@ -71,7 +71,7 @@ main() {
 trust_repository() {
   [[ $1 == /* && -e $1 ]] || {
     quote "$1"
-    fail no-such-repo "There is no repository at $REPLY on this host." "Set [repo] to the absolute path of the checkout on the builder."
+    fail no-such-repo "There is no repository at $REPLY on this host." "Set [release.repo] to the absolute path of the checkout on the builder."
   }
   export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=$1
   if [[ ! -O $1 || ! -O $1/.git ]]; then
@@ -82,7 +82,7 @@ trust_repository() {
   fi
   git -C "$1" rev-parse --git-dir >/dev/null 2>&1 || {
     quote "$1"
-    fail no-such-repo "$REPLY is not a git repository." "Set [repo] to the absolute path of the checkout on the builder."
+    fail no-such-repo "$REPLY is not a git repository." "Set [release.repo] to the absolute path of the checkout on the builder."
   }
 }
 
@@ -95,7 +95,7 @@ cleanup() {
 find_revision() {
   REPLY=$(git -C "$1" rev-parse --verify --quiet --end-of-options "$2^{commit}" 2>/dev/null) || {
     quote "$2"
-    fail unknown-revision "The repository $1 has no revision $REPLY." "Push the commit to the builder, or correct [revision]."
+    fail unknown-revision "The repository $1 has no revision $REPLY." "Push the commit to the builder, or correct [release.rev]."
   }
   # Options such as --all would have made more than one line.
   [[ $REPLY =~ ^[0-9a-f]{40}$ ]] || fail unknown-revision "The revision does not name exactly one commit."

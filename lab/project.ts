@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { runMark } from "./runs.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../", import.meta.url));
 const LINKED = [
@@ -36,7 +37,12 @@ export class Project {
 
   constructor(lab: { readonly dir: string; readonly env: Readonly<Record<string, string>> }) {
     this.directory = `${lab.dir}/project`;
-    this.env = { ...process.env, ...lab.env, PULUMI_BACKEND_URL: `file://${this.directory}/state` };
+    this.env = {
+      ...process.env,
+      ...lab.env,
+      ...runMark(lab.dir),
+      PULUMI_BACKEND_URL: `file://${this.directory}/state`,
+    };
     rmSync(this.directory, { recursive: true, force: true });
     mkdirSync(`${this.directory}/state`, { recursive: true });
     for (const name of LINKED) symlinkSync(`${CHECKOUT}${name}`, `${this.directory}/${name}`);
@@ -81,6 +87,7 @@ export function runPulumi(
     cwd: options.cwd,
     env: options.env,
     stdio: ["ignore", "pipe", "pipe"],
+    detached: true, // a Ctrl-C on the terminal reaches only us
   });
   let output = "";
   let stdout = "";

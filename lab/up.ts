@@ -1,4 +1,5 @@
 // Bring an instance up, whatever is left of it; and take all of it away.
+
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { cgroup, ensureCgroup2, killCgroup, releaseCgroup2, removeTopIfEmpty } from "./cgroup.ts";
@@ -9,6 +10,7 @@ import { withLock } from "./lock.ts";
 import { hostDirectories, Machine, mountsBelow, removeNspawnTraces } from "./machine.ts";
 import { chooseSubnet, createBridge, removeNetwork } from "./network.ts";
 import { identify, LabError, must, type ProcessId, run } from "./process.ts";
+import { endRuns } from "./runs.ts";
 import { ensureStateRoot, removeStateRoot } from "./state.ts";
 
 /** Held for moments only: while a /24 is chosen, and while the directory of all instances comes or goes. */
@@ -87,6 +89,7 @@ function ourselves(): ProcessId {
 }
 
 async function dismantle(instance: Instance): Promise<void> {
+  await endRuns(instance.dir);
   await killCgroup(cgroup(instance));
   for (const host of hostDirectories(instance)) {
     removeNspawnTraces(instance.netns(host), instance.path("hosts", host, "root"));
