@@ -94,7 +94,7 @@ function push(
       paths: [wanted.path],
       missing: missing.paths.length,
       bytes: missing.bytes,
-      sshOptions: [],
+      sshOptions: PUSH_OPTIONS,
     },
     timeoutSeconds: wanted.timeoutSeconds,
     result: z.object({ copied: z.number(), seconds: z.number() }),
@@ -131,3 +131,9 @@ async function requireValid({ connection, path }: ClosureInputs): Promise<void> 
       `${shortPath(path)} is not in the store of ${describeConnection(connection)}. Build the release there first.`,
     );
 }
+
+// The builder's own ssh configuration says who the host is and which key it must have.
+const PUSH_OPTIONS = [
+  ...["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10"],
+  ...["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"],
+];
