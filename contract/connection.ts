@@ -57,3 +57,8 @@ export type SshConnection = z.infer<typeof sshConnection>;
 export function describeConnection(to: Connection): string {
   return to.kind === "local" ? "this machine" : `${to.user ? `${to.user}@` : ""}${to.host}`;
 }
+
+/** The same text for the same connection: Pulumi's state sorts the settings of an object. */
+export function connectionKey(to: Connection): string {
+  return JSON.stringify(Object.entries(to).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,4 +1,4 @@
-import type { Connection } from "../../contract/connection.ts";
+import { type Connection, connectionKey } from "../../contract/connection.ts";
 import type { Executor } from "./executor.ts";
 import { localExecutor } from "./local.ts";
 import { sshExecutor } from "./ssh.ts";
@@ -7,7 +7,7 @@ const executors = new Map<string, Executor>();
 
 /** The executor of a connection; the same connection gets the same one. */
 export function executorFor(connection: Connection): Executor {
-  const key = JSON.stringify(connection);
+  const key = connectionKey(connection);
   let executor = executors.get(key);
   if (executor === undefined) {
     executor = create(connection);

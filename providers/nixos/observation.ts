@@ -1,4 +1,4 @@
-import type { Connection } from "../../contract/connection.ts";
+import { type Connection, connectionKey } from "../../contract/connection.ts";
 import { type HostState, hostState } from "../../contract/host-state.ts";
 import { call } from "../executors/executor.ts";
 import { executorFor } from "../executors/index.ts";
@@ -23,7 +23,7 @@ export function observe(
   question: { units?: readonly string[]; paths?: readonly string[] } = {},
   route: Route = "host.connection",
 ): Promise<HostState> {
-  const key = JSON.stringify(connection);
+  const key = connectionKey(connection);
   return new Promise<HostState>((resolve, reject) => {
     const batch = waiting.get(key) ?? [];
     batch.push({ units: question.units ?? [], paths: question.paths ?? [], resolve, reject });
@@ -46,7 +46,7 @@ const JUST_NOW_MILLISECONDS = 10_000;
  * nothing of ours changes a host in between.
  */
 export function observed(connection: Connection, units: readonly string[]): Promise<HostState> {
-  const seen = latest.get(JSON.stringify(connection));
+  const seen = latest.get(connectionKey(connection));
   const fresh = seen !== undefined && performance.now() - seen.at < JUST_NOW_MILLISECONDS;
   if (fresh && units.every((unit) => unit in seen.state.units)) return Promise.resolve(seen.state);
   return observe(connection, { units });
@@ -57,7 +57,7 @@ function answer(connection: Connection, batch: Waiting[]): void {
   const paths = [...new Set(batch.flatMap((asked) => asked.paths))];
   call(executorFor(connection), "observe", { units, paths }, hostState).then(
     (state) => {
-      latest.set(JSON.stringify(connection), { state, at: performance.now() });
+      latest.set(connectionKey(connection), { state, at: performance.now() });
       for (const asked of batch) asked.resolve(state);
     },
     (error) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { connection, describeConnection } from "../../contract/connection.ts";
+import { connection, connectionKey, describeConnection } from "../../contract/connection.ts";
 import { transport } from "../../contract/resources.ts";
 import { connectionOfId } from "../../providers/nixos/connection-id.ts";
 import { anyText, HOSTILE } from "../support/hostile.ts";
@@ -106,4 +106,23 @@ describe("the id that `pulumi import` is given", () => {
       assert.throws(() => connectionOfId(id), /\[id\] .* is no host: give an ssh alias/s);
     });
   }
+});
+
+describe("the key of a connection", () => {
+  it("does not depend on the order of its settings, which Pulumi's state changes", () => {
+    assert.equal(
+      connectionKey({ kind: "ssh", host: "prod", user: "root" }),
+      connectionKey({ user: "root", host: "prod", kind: "ssh" }),
+    );
+  });
+
+  it("tells connections apart", () => {
+    const keys = [
+      connectionKey({ kind: "local" }),
+      connectionKey({ kind: "ssh", host: "prod" }),
+      connectionKey({ kind: "ssh", host: "prod", user: "root" }),
+      connectionKey({ kind: "ssh", host: "prod", port: 22 }),
+    ];
+    assert.equal(new Set(keys).size, keys.length);
+  });
 });
