@@ -29,9 +29,11 @@ write_diagnostics() {
     printf '%s (%s): %s\n' "${arg[probes.$i.name]}" "${arg[probes.$i.kind]}" "${REPLY:-not tried}"
   done
 
-  heading "Failed units"
   failed_units
-  if [[ $REPLY ]]; then mapfile -t failed <<<"$REPLY"; fi
+  if [[ $REPLY ]]; then
+    heading "Failed units"
+    mapfile -t failed <<<"$REPLY"
+  fi
   for name in "${failed[@]}"; do
     if [[ $'\n'$failed_before$'\n' == *$'\n'"$name"$'\n'* ]]; then
       printf '%s (had failed before the switch)\n' "$name"
@@ -77,5 +79,15 @@ heading() { printf '\n== %s\n' "$1"; }
 journal() {
   local -a since=(--since "@$started_at")
   if [[ $journal_mark ]]; then since=(--after-cursor "$journal_mark"); fi
-  timeout 10 journalctl -q --no-pager -o short-iso "${since[@]}" -u "$1" -n "$2" </dev/null | tr -d '\000' | cut -b 1-500 || true
+  timeout 10 journalctl -q --no-pager -o short-iso "${since[@]}" -u "$1" -n "$2" </dev/null | tr -d '\000' | cut -b 1-500 | fold_repeats || true
+}
+
+# fold_repeats: a line that says the same as the one before it, but for its time, is counted and not shown again.
+fold_repeats() {
+  awk '
+    function told() { if (repeats) printf "    (the same %d times more, until %s)\n", repeats, last; repeats = 0 }
+    { message = substr($0, length($1) + 1) }
+    NR > 1 && message == previous { repeats++; last = $1; next }
+    { told(); print; previous = message }
+    END { told() }'
 }
