@@ -19,7 +19,7 @@ export interface Missing {
 }
 
 /** Two questions, one to each end, however many paths there are. */
-export async function missingOn(
+async function missingOn(
   target: Connection,
   builder: Connection,
   toplevel: string,
@@ -42,24 +42,30 @@ export async function missingOf(
   target: Connection,
   closure: readonly (readonly [string, number])[],
 ): Promise<Missing> {
-  const paths = closure.map(([path]) => path);
+  const missing = await notOn(
+    target,
+    closure.map(([path]) => path),
+  );
+  const sizes = new Map(closure);
+  return { paths: missing, bytes: missing.reduce((sum, path) => sum + (sizes.get(path) ?? 0), 0) };
+}
+
+/** Those of the paths that are not valid on the host. A valid path has a valid closure. */
+async function notOn(host: Connection, paths: string[]): Promise<string[]> {
   const { missing } = await call(
-    reach(target, "host.connection"),
+    reach(host, "host.connection"),
     "missing",
     { paths },
     missingPaths,
   );
-  const sizes = new Map(closure);
-  return { paths: missing, bytes: missing.reduce((sum, path) => sum + (sizes.get(path) ?? 0), 0) };
+  return missing;
 }
 
 /** Brings a closure to its host. Signatures are checked there, always. */
 export async function copyClosure(wanted: ClosureInputs, report: Reporter): Promise<void> {
   const { connection, path, transport } = wanted;
   if (transport.via === "built-here") return requireValid(wanted);
-  const target = reach(connection, "host.connection");
-  const already = await call(target, "missing", { paths: [path] }, missingPaths);
-  if (already.missing.length === 0) return; // a valid path has a valid closure
+  if ((await notOn(connection, [path])).length === 0) return;
   const missing = await missingOn(connection, transport.builder, path);
   report.progress(`copying ${missing.paths.length} paths`);
   if (transport.via === "relay") return relay(transport.builder, wanted, missing, report);
@@ -104,13 +110,7 @@ function push(
 
 /** The builder knows the target by a name of its own, which may be another machine's. */
 async function requireArrived(to: string, { connection, path }: ClosureInputs): Promise<void> {
-  const { missing } = await call(
-    reach(connection, "host.connection"),
-    "missing",
-    { paths: [path] },
-    missingPaths,
-  );
-  if (missing.length > 0)
+  if ((await notOn(connection, [path])).length > 0)
     throw new Failure(
       "refused",
       `[copy.to] The builder copied to ${to}, but nothing arrived on ${describeConnection(connection)}: they are different machines. ` +
@@ -119,13 +119,7 @@ async function requireArrived(to: string, { connection, path }: ClosureInputs): 
 }
 
 async function requireValid({ connection, path }: ClosureInputs): Promise<void> {
-  const { missing } = await call(
-    reach(connection, "host.connection"),
-    "missing",
-    { paths: [path] },
-    missingPaths,
-  );
-  if (missing.length > 0)
+  if ((await notOn(connection, [path])).length > 0)
     throw new Failure(
       "refused",
       `${shortPath(path)} is not in the store of ${describeConnection(connection)}. Build the release there first.`,
