@@ -7,6 +7,7 @@ export type Command =
   | "describe"
   | "missing"
   | "root"
+  | "forget"
   | "resolve"
   | "start"
   | "follow"

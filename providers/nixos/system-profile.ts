@@ -27,7 +27,7 @@ import { reach } from "./route.ts";
  *     read   -> observe the host: running system, boot default, units of the contract
  *     diff   -> the wanted release against what was observed, not against what was recorded
  *     update -> one transaction; a changed connection alone only proves that it is the same machine
- *     delete -> forget the host: it goes on running what it runs
+ *     delete -> give up our roots and records: the host goes on running what it runs
  */
 export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> = {
   inputs: systemProfileInputs,
@@ -61,7 +61,9 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
     return { ...state, ...wanted };
   },
 
-  async delete() {},
+  async delete({ connection }) {
+    await call(reach(connection, "host.connection"), "forget", {}, z.object({}));
+  },
 };
 
 function needsTransaction(state: SystemProfileOutputs, wanted: SystemProfileInputs): boolean {
