@@ -13,6 +13,10 @@ export function environment(instance: Instance): Record<string, string> {
     PULUMI_CONFIG_PASSPHRASE: "lab",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    // Halves the start-up of a Pulumi program; npm run sets it.
+    ...(process.env.NODE_COMPILE_CACHE === undefined
+      ? {}
+      : { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }),
   };
 }
 

@@ -70,8 +70,9 @@ function needsTransaction(state: SystemProfileOutputs, wanted: SystemProfileInpu
   return (
     state.live.currentSystem !== wanted.toplevel ||
     state.live.profile !== wanted.toplevel ||
-    // Systems are compared above; what the state was meant to run may be a release that failed since.
-    state.drift.length > systemDrift(state.live, state.toplevel).length ||
+    // Also where the wanted system runs already: by another's hand, or after a rollback, its health and
+    // the boot default have not been proven.
+    state.drift.length > 0 ||
     !isDeepStrictEqual(state.probes, wanted.probes) ||
     (wanted.machineId !== undefined && wanted.machineId !== state.live.machineId)
   );
@@ -95,24 +96,21 @@ export function driftOf(
   state: HostState,
   wanted: Pick<SystemProfileInputs, "toplevel" | "probes">,
 ): string[] {
-  const drift = systemDrift(state, wanted.toplevel);
+  const drift: string[] = [];
+  if (state.currentSystem !== wanted.toplevel)
+    drift.push(
+      `runs ${nameOf(state.currentSystem)}, not the release's ${shortPath(wanted.toplevel)}`,
+    );
+  if (state.profile !== wanted.toplevel)
+    drift.push(
+      `would boot ${nameOf(state.profile)}, not the release's ${shortPath(wanted.toplevel)}`,
+    );
   for (const probe of wanted.probes) {
     if (probe.kind === "unit") drift.push(...unitDrift(probe, state));
   }
   if (state.interrupted && drift.length > 0)
     drift.push(`its last transaction was cut off in step ${state.interrupted.step}`);
   return drift;
-}
-
-function systemDrift(
-  { currentSystem, profile }: Pick<Live, "currentSystem" | "profile">,
-  toplevel: string,
-): string[] {
-  const wanted = `not the release's ${shortPath(toplevel)}`;
-  return [
-    ...(currentSystem === toplevel ? [] : [`runs ${nameOf(currentSystem)}, ${wanted}`]),
-    ...(profile === toplevel ? [] : [`would boot ${nameOf(profile)}, ${wanted}`]),
-  ];
 }
 
 function unitDrift(probe: Probe & { kind: "unit" }, state: HostState): string[] {
