@@ -15,6 +15,7 @@ import type { Reporter } from "./engine.ts";
 import { observe } from "./observation.ts";
 import type { Resource } from "./resource.ts";
 import { reach } from "./route.ts";
+import { proveSameMachine } from "./same-machine.ts";
 
 /**
  * A closure that is valid on a host and safe from garbage collection.
@@ -53,7 +54,11 @@ export const closure: Resource<ClosureInputs, ClosureState> = {
     const samePath = state.path === wanted.path;
     if (samePath && isDeepStrictEqual(state.connection, wanted.connection))
       return { ...state, ...wanted };
-    await proveSameMachine(state, wanted);
+    if (state.machineId !== undefined && !isDeepStrictEqual(state.connection, wanted.connection))
+      await proveSameMachine(wanted.connection, state.machineId, {
+        role: "that has the closure",
+        advice: "Correct the connection.",
+      });
     // Also over a new way to the host: one that leads nowhere must never be recorded.
     const outputs = await bring(wanted, report);
     if (!samePath) await changeRoots(wanted, { remove: [state.root] });
@@ -76,18 +81,6 @@ async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureSt
   await changeRoots(wanted, { add: { [root]: wanted.path } });
   const { machineId } = await observe(wanted.connection);
   return { ...wanted, root, machineId };
-}
-
-async function proveSameMachine(state: ClosureState, wanted: ClosureInputs): Promise<void> {
-  if (state.machineId === undefined || isDeepStrictEqual(state.connection, wanted.connection))
-    return;
-  const { machineId } = await observe(wanted.connection);
-  if (machineId !== state.machineId)
-    throw new Failure(
-      "refused",
-      `[host.connection] leads to another machine (${machineId}) than the one that has the closure ` +
-        `(${state.machineId}). Nothing was changed. Correct the connection.`,
-    );
 }
 
 function changeRoots(

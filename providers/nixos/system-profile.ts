@@ -19,6 +19,7 @@ import { interruptible, runJob } from "./job.ts";
 import { observe } from "./observation.ts";
 import { PartialFailure, type Resource } from "./resource.ts";
 import { reach } from "./route.ts";
+import { proveSameMachine } from "./same-machine.ts";
 
 /**
  * What a host runs.
@@ -55,7 +56,10 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
 
   async update(state, wanted, report) {
     if (!isDeepStrictEqual(state.connection, wanted.connection))
-      await proveSameMachine(state, wanted);
+      await proveSameMachine(wanted.connection, state.live.machineId, {
+        role: `this stack manages as ${wanted.host}`,
+        advice: "Correct the connection, or use a new host name.",
+      });
     requireMachine(wanted, state.live);
     if (needsTransaction(state, wanted)) return transact(state.host, wanted, report);
     return { ...state, ...wanted };
@@ -241,19 +245,6 @@ function stateSentence(host: string, said: Verdict, now: Live): string {
           : "The boot default is not the previous system either, so do not reboot; look at the diagnostics first.")
       );
   }
-}
-
-async function proveSameMachine(
-  state: SystemProfileOutputs,
-  wanted: SystemProfileInputs,
-): Promise<void> {
-  const { machineId } = await observe(wanted.connection);
-  if (machineId !== state.live.machineId)
-    throw new Failure(
-      "refused",
-      `[host.connection] leads to another machine (${machineId}) than the one this stack manages as ${wanted.host} ` +
-        `(${state.live.machineId}). Nothing was changed. Correct the connection, or use a new host name.`,
-    );
 }
 
 function requireMachine({ machineId, connection }: SystemProfileInputs, live: Live): void {
