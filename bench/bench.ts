@@ -1,3 +1,4 @@
+import { activate } from "./activate.ts";
 import { noop } from "./noop.ts";
 import { printTable, type Report } from "./report.ts";
 
@@ -5,6 +6,10 @@ const benchmarks: Record<string, { about: string; run: () => Promise<Report> }> 
   noop: {
     about: "`pulumi up` with nothing to do, drift check included, beside an empty Pulumi program",
     run: noop,
+  },
+  activate: {
+    about: "a transaction on the host, beside plain `switch-to-configuration switch`",
+    run: activate,
   },
 };
 
