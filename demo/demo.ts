@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { openLab } from "../lab/lab.ts";
+import { type Lab, openLab } from "../lab/lab.ts";
+import { LabError } from "../lab/process.ts";
 import { Project } from "../lab/project.ts";
 import { type Loudness, Stage } from "./stage.ts";
 import { chapters } from "./story.ts";
@@ -12,23 +13,16 @@ const HELP = `Promotes releases from grind to prod, on two real hosts that it bo
   npm run demo -- --verbose  all of Pulumi's output
 
 Nothing outside the lab is touched. Ctrl-C removes everything.
-Exit: 0 told to the end, 1 something was not as it should be.`;
+Exit code: 0 told to the end, 1 something was not as it should be, 2 wrong usage.`;
 
-const { values } = parseArgs({
-  options: {
-    keep: { type: "boolean", default: false },
-    quiet: { type: "boolean", default: false },
-    verbose: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
+const options = parse(process.argv.slice(2));
+if (options === undefined || options.help) {
+  (options === undefined ? console.error : console.log)(HELP);
+  process.exit(options === undefined ? 2 : 0);
 }
 process.exitCode = await demo(
-  values.keep,
-  values.quiet ? "quiet" : values.verbose ? "verbose" : "telling",
+  options.keep,
+  options.quiet ? "quiet" : options.verbose ? "verbose" : "telling",
 );
 
 async function demo(keep: boolean, loudness: Loudness): Promise<number> {
@@ -36,21 +30,48 @@ async function demo(keep: boolean, loudness: Loudness): Promise<number> {
   stage.say(
     "Two real NixOS-like hosts on this machine: grind builds, prod only ever gets finished closures.",
   );
-  const lab = await stage.timed("boot grind and prod", () =>
-    openLab({ instance: "demo", keep, log: stage.note }),
-  );
+  let lab: Lab | undefined;
   try {
-    const project = new Project(lab);
-    await stage.timed("make the stacks grind and prod", () => project.initStacks());
-    for (const chapter of chapters) await chapter(stage, { lab, project });
-    stage.table();
-    if (keep) stage.say(whatNext(project.directory));
+    lab = await stage.timed("boot grind and prod", () =>
+      openLab({ instance: "demo", keep, log: stage.note }),
+    );
+    await tell(stage, lab, keep);
     return 0;
   } catch (error) {
-    stage.failed(error instanceof Error ? error.message : String(error));
+    stage.failed(sentenceOf(error));
     return 1;
   } finally {
-    if (!keep) await lab.close();
+    if (!keep) await lab?.close();
+  }
+}
+
+async function tell(stage: Stage, lab: Lab, keep: boolean): Promise<void> {
+  const project = new Project(lab);
+  await stage.timed("make the stacks grind and prod", () => project.initStacks());
+  for (const chapter of chapters) await chapter(stage, { lab, project });
+  stage.table();
+  if (keep) stage.say(whatNext(project.directory));
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof LabError) return [error.message, error.hint].filter(Boolean).join("\n");
+  return error instanceof Error ? error.message : String(error);
+}
+
+function parse(argv: string[]) {
+  try {
+    return parseArgs({
+      args: argv,
+      options: {
+        keep: { type: "boolean", default: false },
+        quiet: { type: "boolean", default: false },
+        verbose: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n`);
+    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 // One lab host: an overlay on the cached layers, booted by systemd-nspawn in a network namespace of its own.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -235,6 +235,12 @@ function greets(address: string): Promise<boolean> {
 /** What nspawn leaves in /run when it is killed. */
 export function removeNspawnTraces(name: string, root: string): void {
   rmSync(`/run/systemd/nspawn/propagate/${name}`, { recursive: true, force: true });
+  // Since systemd 257 a mount, without which the next start is refused.
+  const exported = `/run/systemd/nspawn/unix-export/${name}`;
+  if (existsSync(exported)) {
+    spawnSync("umount", ["--quiet", exported]);
+    rmSync(exported, { recursive: true, force: true });
+  }
   if (!existsSync(root)) return;
   const { dev, ino } = statSync(root);
   rmSync(`/run/systemd/nspawn/locks/inode-${dev}:${ino}`, { force: true });

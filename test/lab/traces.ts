@@ -15,7 +15,9 @@ export function traces(name: string): string[] {
     ...withWord("firewall", firewall(), prefix),
     ...withWord("namespace", list("/run/netns"), prefix),
     ...withWord("interface", list("/sys/class/net"), prefix),
-    ...withWord("nspawn", list("/run/systemd/nspawn/propagate"), prefix),
+    ...["propagate", "unix-export"].flatMap((kind) =>
+      withWord("nspawn", list(`/run/systemd/nspawn/${kind}`), prefix),
+    ),
     ...cgroupRoots()
       .map((root) => `${root}/nixos-promote-lab/${name}`)
       .filter((path) => existsSync(path)),
