@@ -225,7 +225,7 @@ now() {
 micros() {
   local whole=${1%%.*} part=
   if [[ $1 == *.* ]]; then part=${1#*.}; fi
-  part+=000000
+  part=${part}000000
   REPLY=$((10#${whole:-0} * 1000000 + 10#${part:0:6}))
 }
 
