@@ -10,6 +10,8 @@ import { LabError, must } from "./process.ts";
 import { down, up } from "./up.ts";
 
 const NIXOS = join(import.meta.dirname, "nixos");
+/** Its repository holds a copy of them. */
+const MODULES = join(import.meta.dirname, "../nixos/modules");
 const WORKSPACE = "/opt/choiros/workspace";
 /** The revision that a new lab runs: a plain system, so that the first promotion is a real change. */
 const FIRST_REVISION = "base";
@@ -21,7 +23,7 @@ const TARGET = "choiros-prod";
  */
 export async function systemLayer(base: string, log: (line: string) => void): Promise<string> {
   const key = hashOf(
-    [NIXOS, ROOTFS, join(import.meta.dirname, "dress.ts"), import.meta.filename],
+    [NIXOS, MODULES, ROOTFS, join(import.meta.dirname, "dress.ts"), import.meta.filename],
     base,
   );
   return cached("lab-system", key, (directory) => makeLayer(directory, base, log), log);

@@ -11,6 +11,7 @@ dest=${1:?"Usage: make-repo.sh DEST (a directory that does not exist yet)"}
 revisions=(
   b:a c-503:b bad-unit:a bad-activate:a bad-check:a late-crash:a stale:a new-unit:a boot-only:a
   no-build:a no-host:a new-kernel:a inhibited:a crash-loop:a c-prod:b
+  guarded:a old-state:guarded slow-activate:a secrets:a
 )
 
 main() {
@@ -42,12 +43,14 @@ main() {
   git checkout --quiet main
 }
 
-# The work tree becomes the system as it is in this directory, with the stand-in for nixpkgs.
+# The work tree becomes the system as it is in this directory, with the stand-in for nixpkgs and
+# the modules that the project offers to real ones.
 copy_system() {
   git rm --quiet -r --ignore-unmatch . 2> /dev/null || true
   cp -R -- "$here/system/." .
-  mkdir -p vendor/nixos
+  mkdir -p vendor/nixos vendor/nixos-promote
   cp -R -- "$here/lib" "$here/switch-to-configuration" vendor/nixos/
+  cp -R -- "$here/../../nixos/modules/." vendor/nixos-promote/
   find . -name __pycache__ -prune -exec rm -rf {} +
 }
 
