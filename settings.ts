@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { connection } from "./contract/connection.ts";
+import { preflight } from "./contract/preflight.ts";
 import { probe } from "./contract/probe.ts";
 import { getReleaseInputs, systemProfileInputs, transport } from "./contract/resources.ts";
 
@@ -59,6 +60,7 @@ const activation = z.strictObject({
       rollback: seconds.default(300),
     })
     .prefault({}),
+  preflight: preflight.prefault({}),
 });
 
 /** The configuration of a stack: `Pulumi.<stack>.yaml`. */

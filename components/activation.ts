@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { Preflight } from "../contract/preflight.ts";
 import type { Probe } from "../contract/probe.ts";
 import type { Live, SystemProfileInputs, SystemProfileOutputs } from "../contract/resources.ts";
 import type { Host } from "./host.ts";
@@ -20,6 +21,8 @@ export interface ActivationArgs {
   readonly confirm: boolean;
   /** Seconds. */
   readonly timeouts: SystemProfileInputs["timeouts"];
+  /** What the host must offer before it is touched. */
+  readonly preflight: Preflight;
 }
 
 /**
@@ -48,19 +51,20 @@ export class Activation extends pulumi.ComponentResource {
 
 function createClosure(
   name: string,
-  { host, release, copy }: ActivationArgs,
+  { host, release, copy, preflight }: ActivationArgs,
   path: pulumi.Output<string>,
   parent: Activation,
 ): Closure {
   const { timeoutSeconds, ...how } = copy;
   const transport = how.via === "built-here" ? how : { ...how, builder: release.builder };
-  const args = { connection: host.connection, path, transport, timeoutSeconds };
+  const { diskMarginMiB } = preflight;
+  const args = { connection: host.connection, path, transport, timeoutSeconds, diskMarginMiB };
   return new Closure(`${name}-closure`, args, { parent });
 }
 
 function createSystem(
   name: string,
-  { host, release, health, mode, confirm, timeouts }: ActivationArgs,
+  { host, release, health, mode, confirm, timeouts, preflight }: ActivationArgs,
   toplevel: pulumi.Output<string>,
   closure: Closure,
   parent: Activation,
@@ -78,6 +82,7 @@ function createSystem(
       probes: health,
       confirm,
       timeouts,
+      preflight,
     },
     { parent, dependsOn: [closure] },
   );

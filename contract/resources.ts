@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { connection } from "./connection.ts";
 import { fullRevision, type manifest } from "./manifest.ts";
+import { preflight } from "./preflight.ts";
 import { probe } from "./probe.ts";
 import { storePath } from "./store-path.ts";
 
@@ -75,6 +76,7 @@ export const closureInputs = z.strictObject({
   path: storePath,
   transport,
   timeoutSeconds: seconds,
+  diskMarginMiB: preflight.shape.diskMarginMiB.optional(),
 });
 export type ClosureInputs = z.infer<typeof closureInputs>;
 
@@ -92,6 +94,7 @@ export const systemProfileInputs = z.strictObject({
   probes: z.array(probe).max(100),
   confirm: z.boolean(),
   timeouts: z.strictObject({ switch: seconds, confirm: seconds, rollback: seconds }),
+  preflight,
 });
 export type SystemProfileInputs = z.infer<typeof systemProfileInputs>;
 

@@ -18,6 +18,8 @@ export const verdict = z.object({
   outcome: z.enum(["committed", "rolled-back", "rollback-failed", "refused"]),
   failedStep: z.string().nullable(),
   reason: z.string().nullable(),
+  advice: z.string().nullable().describe("What to do about a refusal"),
+  notes: z.array(z.string()).describe("What the preflight found worth knowing"),
   toplevel: z.string(),
   before: pointers,
   after: pointers,

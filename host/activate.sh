@@ -1,4 +1,4 @@
-# needs: json.sh lib.sh units.sh roots.sh preflight.sh switch.sh probe-kinds.sh probe.sh diagnostics.sh commit.sh rollback.sh
+# needs: json.sh lib.sh units.sh roots.sh preflight.sh preflight-room.sh preflight-others.sh preflight-reboot.sh preflight-credentials.sh switch.sh probe-kinds.sh probe.sh diagnostics.sh commit.sh rollback.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # The activation of a system as one transaction, run by the host itself, as a job:
 #   preflight, test, health, await-confirmation, commit; on failure diagnose, rollback, rollback-health.
@@ -32,6 +32,7 @@ settings() {
   done
   [[ ${arg[mode]:-switch} == switch ]] || fail bad-argument "[mode] is not one that this script knows: switch."
   check_probes
+  check_preflight
   RUN=$VOLATILE/$id
   decision_file "$id"
   decision_at=$REPLY
@@ -151,7 +152,7 @@ step_await_confirmation() {
 
 # conclude OUTCOME: the verdict.
 conclude() {
-  local current profile diagnostics_file='' before_json after_json manifest
+  local current profile diagnostics_file='' before_json after_json notes_json
   concluded=yes
   if [[ $1 != committed ]]; then
     remove_root transaction-next
@@ -164,8 +165,11 @@ conclude() {
   before_json=$REPLY
   json_object currentSystem:o "$current" profile:o "$profile"
   after_json=$REPLY
+  json_array "${notes[@]}"
+  notes_json=$REPLY
   status "done" "$1${failure_reason:+: $failure_reason}"
-  json_object id:s "$id" outcome:s "$1" failedStep:o "$failed_step" reason:o "$failure_reason" toplevel:s "$toplevel" \
+  json_object id:s "$id" outcome:s "$1" failedStep:o "$failed_step" reason:o "$failure_reason" advice:o "$advice" notes:j "$notes_json" \
+    toplevel:s "$toplevel" \
     before:j "$before_json" after:j "$after_json" switch:j "$switch_json" rollback:j "$rollback_json" \
     probes:j "$health_json" healthAfterRollback:j "$health_after" diagnostics:o "$diagnostics_text" \
     diagnosticsFile:o "$diagnostics_file" steps:j "[${steps_json:1}]" startedAt:j "$started_at" finishedAt:j "$EPOCHSECONDS"

@@ -8,14 +8,20 @@ import { call } from "../executors/executor.ts";
 import type { Reporter } from "./engine.ts";
 import { runJob } from "./job.ts";
 import { relay } from "./relay.ts";
+import { requireRoom } from "./room.ts";
 import { reach } from "./route.ts";
 
-const missingPaths = z.object({ missing: z.array(z.string()) });
+const missingPaths = z.object({
+  missing: z.array(z.string()),
+  free: z.number().describe("Bytes that the host's store may still grow by"),
+});
 
 /** What is not on the host yet, and how much that is. */
 export interface Missing {
   readonly paths: string[];
   readonly bytes: number;
+  /** Bytes that are free there. */
+  readonly free: number;
 }
 
 /** Two questions, one to each end, however many paths there are. */
@@ -42,31 +48,31 @@ export async function missingOf(
   target: Connection,
   closure: readonly (readonly [string, number])[],
 ): Promise<Missing> {
-  const missing = await notOn(
+  const { missing, free } = await notOn(
     target,
     closure.map(([path]) => path),
   );
   const sizes = new Map(closure);
-  return { paths: missing, bytes: missing.reduce((sum, path) => sum + (sizes.get(path) ?? 0), 0) };
+  const bytes = missing.reduce((sum, path) => sum + (sizes.get(path) ?? 0), 0);
+  return { paths: missing, bytes, free };
 }
 
 /** Those of the paths that are not valid on the host. A valid path has a valid closure. */
-async function notOn(host: Connection, paths: string[]): Promise<string[]> {
-  const { missing } = await call(
-    reach(host, "host.connection"),
-    "missing",
-    { paths },
-    missingPaths,
-  );
-  return missing;
+function notOn(host: Connection, paths: string[]): Promise<z.infer<typeof missingPaths>> {
+  return call(reach(host, "host.connection"), "missing", { paths }, missingPaths);
+}
+
+async function isOn(host: Connection, path: string): Promise<boolean> {
+  return (await notOn(host, [path])).missing.length === 0;
 }
 
 /** Brings a closure to its host. Signatures are checked there, always. */
 export async function copyClosure(wanted: ClosureInputs, report: Reporter): Promise<void> {
   const { connection, path, transport } = wanted;
   if (transport.via === "built-here") return requireValid(wanted);
-  if ((await notOn(connection, [path])).length === 0) return;
+  if (await isOn(connection, path)) return;
   const missing = await missingOn(connection, transport.builder, path);
+  requireRoom(connection, missing, wanted.diskMarginMiB ?? 0);
   report.progress(`copying ${missing.paths.length} paths`);
   if (transport.via === "relay") return relay(transport.builder, wanted, missing, report);
   await push(transport, wanted, missing, report).catch((error) => {
@@ -110,7 +116,7 @@ function push(
 
 /** The builder knows the target by a name of its own, which may be another machine's. */
 async function requireArrived(to: string, { connection, path }: ClosureInputs): Promise<void> {
-  if ((await notOn(connection, [path])).length > 0)
+  if (!(await isOn(connection, path)))
     throw new Failure(
       "refused",
       `[copy.to] The builder copied to ${to}, but nothing arrived on ${describeConnection(connection)}: they are different machines. ` +
@@ -119,7 +125,7 @@ async function requireArrived(to: string, { connection, path }: ClosureInputs): 
 }
 
 async function requireValid({ connection, path }: ClosureInputs): Promise<void> {
-  if ((await notOn(connection, [path])).length > 0)
+  if (!(await isOn(connection, path)))
     throw new Failure(
       "refused",
       `${shortPath(path)} is not in the store of ${describeConnection(connection)}. Build the release there first.`,

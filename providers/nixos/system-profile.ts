@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { type Connection, describeConnection } from "../../contract/connection.ts";
 import type { HostState } from "../../contract/host-state.ts";
+import { preflight } from "../../contract/preflight.ts";
 import { completeProbe, type Probe } from "../../contract/probe.ts";
 import {
   type Live,
@@ -150,6 +151,7 @@ async function transact(
   const said = await activate(wanted, report);
   const seen = await look(wanted);
   const outputs = { ...wanted, ...seen, transaction: summaryOf(said) };
+  for (const text of said.notes) report.info(text);
   for (const probe of said.probes) {
     if (!probe.ok && probe.required === false)
       report.warn(`optional probe ${probe.name}: ${probe.answer}`);
@@ -172,6 +174,7 @@ function activate(wanted: SystemProfileInputs, report: Reporter): Promise<Verdic
       machineId: wanted.machineId ?? null,
       confirm: wanted.confirm,
       timeouts: wanted.timeouts,
+      preflight: wanted.preflight,
       probes: wanted.probes.map((probe) => completeProbe(probe) as Record<string, string>),
       diagnostics: { units: contractUnits(wanted.probes), lines: 120, bytes: 8000 },
     },
@@ -217,6 +220,7 @@ export function reasonsOf(wanted: SystemProfileInputs, said: Verdict, now: Live)
     `${wanted.host} did not take release ${wanted.rev.slice(0, 12)}: ${said.reason ?? "no reason given"}`,
     stateSentence(wanted.host, said, now),
   ];
+  if (said.advice !== null) reasons.push(said.advice);
   const sick = (said.healthAfterRollback ?? []).filter((probe: ProbeResult) => !probe.ok);
   if (said.outcome === "rolled-back" && sick.length > 0)
     reasons.push(
@@ -275,6 +279,7 @@ async function adopt(id: string): Promise<SystemProfileInputs> {
     probes: [],
     confirm: true,
     timeouts: { switch: 300, confirm: 60, rollback: 300 },
+    preflight: preflight.parse({}),
   };
 }
 

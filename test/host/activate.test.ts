@@ -190,68 +190,12 @@ describe("activate", function () {
     await isAsBefore();
   });
 
-  it("refuses, and touches nothing, when a check forbids the switch or only a reboot can do it", async () => {
-    for (const [tag, exit] of [
-      ["bad-check", 1],
-      ["inhibited", 1],
-      ["boot-only", 100],
-    ] as const) {
-      const said = await activate(tag);
-      assert.equal(said.outcome, "refused", tag);
-      assert.equal(said.switch?.exit, exit, tag);
-      assert.equal(said.rollback, null, tag);
-      assert.match(said.reason ?? "", /Nothing was changed\.$/);
-      await isAsBefore();
-    }
-  });
-
-  it("refuses while another switch holds the lock", async () => {
-    const hold = [
-      "systemd-run",
-      "--unit=test-lock",
-      "flock",
-      "/run/nixos/switch-to-configuration.lock",
-      "sleep",
-      "60",
-    ];
-    await on.prod.must(hold);
-    try {
-      const said = await activate("b");
-      assert.equal(said.outcome, "refused");
-      assert.match(said.reason ?? "", /holds its lock/);
-    } finally {
-      await on.prod.must(["systemctl", "stop", "test-lock"]);
-    }
-    await isAsBefore();
-  });
-
-  it("refuses in preflight: another machine, an absent path, no system, a foreign nixos-rebuild", async () => {
-    const nowhere = "/nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-nowhere";
-    const plain = (
-      await on.prod.must(["bash", "-c", "mkdir -p /tmp/plain && nix-store --add /tmp/plain"])
-    ).trim();
-    const cases: [{ [key: string]: Argument }, RegExp][] = [
-      [{ machineId: "0".repeat(32) }, /not the expected machine/],
-      [{ toplevel: nowhere }, /Not valid in the store of the host/],
-      [{ toplevel: plain }, /is not a NixOS system/],
-    ];
-    for (const [more, reason] of cases) {
-      const said = await activate("b", more);
-      assert.equal(said.outcome, "refused");
-      assert.equal(said.failedStep, "preflight");
-      assert.match(said.reason ?? "", reason);
-    }
-    await on.prod.must([
-      "systemd-run",
-      "--unit=nixos-rebuild-switch-to-configuration",
-      "sleep",
-      "60",
-    ]);
-    try {
-      assert.match((await activate("b")).reason ?? "", /nixos-rebuild is switching this host now/);
-    } finally {
-      await on.prod.must(["systemctl", "stop", "nixos-rebuild-switch-to-configuration"]);
-    }
+  it("refuses, and touches nothing, when a check forbids the switch", async () => {
+    const said = await activate("bad-check");
+    assert.equal(said.outcome, "refused");
+    assert.equal(said.switch?.exit, 1);
+    assert.equal(said.rollback, null);
+    assert.match(said.reason ?? "", /Nothing was changed\.$/);
     await isAsBefore();
   });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { preflight } from "../../contract/preflight.ts";
 import {
   buildInputs,
   closureInputs,
@@ -69,6 +70,7 @@ describe("the stack that builds: grind", () => {
         path: TOPLEVEL,
         transport: { via: "built-here" },
         timeoutSeconds: 3600,
+        diskMarginMiB: 64,
       });
       closureInputs.parse(inputs);
     });
@@ -85,6 +87,7 @@ describe("the stack that builds: grind", () => {
         probes: health,
         confirm: true,
         timeouts: { switch: 300, confirm: 60, rollback: 300 },
+        preflight: preflight.parse({}),
       });
       systemProfileInputs.parse(inputs);
     });

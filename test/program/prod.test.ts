@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { preflight } from "../../contract/preflight.ts";
 import { closureInputs, systemProfileInputs } from "../../contract/resources.ts";
 import { PLAN, type Ran, resolved, runProgram } from "../support/program.ts";
 import { EVALUATION, GRIND, MANIFEST, PROD, REV, SYSTEM_B } from "../support/samples.ts";
@@ -46,6 +47,7 @@ describe("the stack that takes a release: prod", () => {
         path: SYSTEM_B,
         transport: { via: "direct", to: "choiros-prod", builder: GRIND },
         timeoutSeconds: 3600,
+        diskMarginMiB: 64,
       });
       closureInputs.parse(inputs);
     });
@@ -62,6 +64,7 @@ describe("the stack that takes a release: prod", () => {
         probes: settingsOf("prod")["health"],
         confirm: true,
         timeouts: { switch: 300, confirm: 60, rollback: 300 },
+        preflight: preflight.parse({}),
       });
       systemProfileInputs.parse(inputs);
     });

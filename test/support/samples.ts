@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { SshConnection } from "../../contract/connection.ts";
 import type { HostState, UnitState } from "../../contract/host-state.ts";
 import type { Manifest } from "../../contract/manifest.ts";
+import { preflight } from "../../contract/preflight.ts";
 import type { Evaluation, SystemProfileInputs } from "../../contract/resources.ts";
 import type { Verdict } from "../../contract/verdict.ts";
 
@@ -60,6 +61,7 @@ export function systemInputs(more: Partial<SystemProfileInputs> = {}): SystemPro
     probes: [{ name: "hypervisor-unit", kind: "unit", unit: "hypervisor.service" }],
     confirm: true,
     timeouts: { switch: 300, confirm: 60, rollback: 300 },
+    preflight: preflight.parse({}),
     ...more,
   };
 }
@@ -105,6 +107,8 @@ export function verdictOf(more: Partial<Verdict> = {}): Verdict {
     outcome: "committed",
     failedStep: null,
     reason: null,
+    advice: null,
+    notes: [],
     toplevel: SYSTEM_B,
     before: { currentSystem: SYSTEM_A, profile: SYSTEM_A },
     after: { currentSystem: SYSTEM_B, profile: SYSTEM_B },

@@ -4,6 +4,14 @@ import { parseSettings } from "../../settings.ts";
 import { anyText } from "../support/hostile.ts";
 import { settingsOf } from "../support/stack-config.ts";
 
+const PREFLIGHT = {
+  diskMarginMiB: 64,
+  memoryMarginMiB: 64,
+  credentials: "present",
+  kernelChange: "allow",
+  stateVersion: "refuse",
+};
+
 type Raw = Record<string, unknown>;
 
 function mistakesOf(raw: Raw): string[] {
@@ -37,6 +45,7 @@ describe("settings", () => {
       mode: "switch",
       confirm: true,
       timeouts: { switch: 300, confirm: 60, rollback: 300 },
+      preflight: PREFLIGHT,
     });
     assert.deepEqual(settings.copy, { via: "built-here", timeoutSeconds: 3600 });
     assert.ok(settings.release.from === "build");
