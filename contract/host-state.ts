@@ -12,6 +12,13 @@ const unitState = z.object({
   memberOf: z.boolean().nullable().describe("Is all of `runs` in the closure of currentSystem?"),
 });
 
+const interruption = z.object({
+  at: z.number().describe("Unix seconds"),
+  from: z.string().nullable(),
+  to: z.string().nullable(),
+  booted: z.string().nullable(),
+});
+
 /** What `host/observe.sh` sees. Paths are real paths in the store, null where there is none. */
 export const hostState = z.object({
   hostname: z.string(),
@@ -28,7 +35,11 @@ export const hostState = z.object({
   roots: z.record(z.string(), z.string()),
   activation: z.object({ id: z.string(), step: z.string() }).nullable(),
   interrupted: z
-    .object({ id: z.string(), step: z.string() })
+    .object({
+      id: z.string(),
+      step: z.string(),
+      record: interruption.nullish().describe("As the guard at boot has seen it"),
+    })
     .nullable()
     .optional()
     .describe("The last transaction, if it was killed before it could report"),

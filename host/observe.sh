@@ -37,7 +37,7 @@ main() {
   IFS= read -r hostname </proc/sys/kernel/hostname
   read_line /etc/machine-id && machine_id=$REPLY
   read_line /run/current-system/nixos-version && nixos_version=$REPLY
-  last_line "$STATE/ledger.jsonl" && ledger=$REPLY
+  last_commit "$STATE/ledger.jsonl" && ledger=$REPLY
   system_paths
 
   local failed_json units_json paths_json roots_json activation_json interrupted_json
@@ -151,7 +151,11 @@ interrupted_to_json() {
   if read_line "$STATE/activation" && id=$REPLY dir=$STATE/jobs/$REPLY && [[ -e $dir/status.json ]] &&
     ! job_alive "$dir" && ! read_result "$dir"; then
     read_status "$dir"
+    local record=''
+    # What the guard of nixos/modules has seen at boot.
+    if read_line "$dir/interrupted.json" && [[ $REPLY == '{'*'}' ]]; then record=$REPLY; fi
     json_object id:s "$id" step:s "$status_step"
+    if [[ $record ]]; then REPLY="${REPLY%?},\"record\":$record}"; fi
   else
     REPLY=null
   fi

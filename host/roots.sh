@@ -54,14 +54,14 @@ read_line() {
   [[ -r $1 ]] && { IFS= read -r REPLY <"$1" || [[ $REPLY ]]; }
 }
 
-# last_line FILE: REPLY is its last whole line; false if there is none.
-last_line() {
+# last_commit LEDGER: REPLY is its last whole line about a release that stayed; false if there is none.
+last_commit() {
   REPLY=
   [[ -s $1 ]] || return 1
   local line
   while IFS= read -r line; do
     # A line cut short by a power cut is no record.
-    if [[ $line == '{'*'}' ]]; then REPLY=$line; fi
-  done < <(tail -n 2 -- "$1")
+    if [[ $line == '{'*'"outcome":"committed"'*'}' ]]; then REPLY=$line; fi
+  done < <(tail -n 30 -- "$1")
   [[ $REPLY ]]
 }

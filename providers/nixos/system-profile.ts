@@ -113,9 +113,15 @@ export function driftOf(
   for (const probe of wanted.probes) {
     if (probe.kind === "unit") drift.push(...unitDrift(probe, state));
   }
-  if (state.interrupted && drift.length > 0)
-    drift.push(`its last transaction was cut off in step ${state.interrupted.step}`);
+  if (state.interrupted && drift.length > 0) drift.push(interruptedSentence(state.interrupted));
   return drift;
+}
+
+function interruptedSentence({ step, record }: NonNullable<HostState["interrupted"]>): string {
+  const sentence = `its last transaction was cut off in step ${step}`;
+  if (record?.booted == null) return sentence;
+  const at = new Date(record.at * 1000).toISOString().replace(/\.\d+/, "");
+  return `${sentence}, and it booted ${shortPath(record.booted)} at ${at}`;
 }
 
 function unitDrift(probe: Probe & { kind: "unit" }, state: HostState): string[] {
