@@ -154,7 +154,8 @@ step_await_confirmation() {
 conclude() {
   local current profile diagnostics_file='' before_json after_json notes_json
   concluded=yes
-  if [[ $1 != committed ]]; then
+  # After a refusal the host may still be on trial from an activation that was cut off: its way back stays known.
+  if [[ $1 != committed && ($1 != refused || $previous == "$before_system") ]]; then
     remove_root transaction-next
     if [[ $1 != rollback-failed ]]; then remove_root transaction-previous; fi
   fi

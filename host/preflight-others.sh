@@ -6,7 +6,8 @@ readonly SWITCH_LOCK=/run/nixos/switch-to-configuration.lock
 
 nobody_else_switches() {
   local wait="Wait until it has ended, and try again; 'systemctl status PID' on the host shows what it belongs to."
-  if systemctl is-active --quiet -- "$FOREIGN_UNIT"; then
+  # The file of a transient unit is there as long as the unit; to ask systemd costs a process.
+  if [[ -e /run/systemd/transient/$FOREIGN_UNIT ]] && systemctl is-active --quiet -- "$FOREIGN_UNIT"; then
     refuse "A nixos-rebuild is switching this host now ($FOREIGN_UNIT is active)." "Wait until it has ended, and try again; 'systemctl status $FOREIGN_UNIT' on the host shows how far it is."
   elif lock_holder "$SWITCH_LOCK"; then
     describe_process "$REPLY"

@@ -18,10 +18,10 @@ step_preflight() {
   tell_pointers
   tell_leftovers
   # From here on a garbage collection may run at any time.
-  if ! add_root transaction-next "$toplevel" || ! add_root transaction-previous "$previous"; then
+  hold_systems || {
     refuse "The host cannot write gc roots to $ROOTS." "Is the file system read-only? See 'findmnt /nix' on the host."
     return
-  fi
+  }
   clear_stale_unit
   not_cancelled
 }
@@ -124,6 +124,16 @@ is_lower() {
   local new=$((10#${BASH_REMATCH[1]} * 10000 + 10#${BASH_REMATCH[2]}))
   [[ $2 =~ ^([0-9]{1,4})\.([0-9]{1,4})$ ]] || return 1
   ((new < 10#${BASH_REMATCH[1]} * 10000 + 10#${BASH_REMATCH[2]}))
+}
+
+# Both at once: most of the time of a Nix command is its start.
+hold_systems() {
+  local next
+  add_root transaction-next "$toplevel" &
+  next=$!
+  add_root transaction-previous "$previous" || return
+  # A signal ends a `wait` early, but only once.
+  wait "$next" || wait "$next"
 }
 
 tell_pointers() {

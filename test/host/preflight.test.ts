@@ -1,9 +1,9 @@
 // What a host refuses before anything is touched. Every fault is a real one, and is shown to be there first.
 import assert from "node:assert/strict";
 import type { Verdict } from "../../contract/verdict.ts";
-import { ask, eventually } from "./on-host.ts";
+import { ask, eventually, follow, reach } from "./on-host.ts";
 import { Releases, UNITS } from "./releases.ts";
-import { type More, Transactions } from "./transaction.ts";
+import { type More, SOAKING, Transactions } from "./transaction.ts";
 
 const NIXOS_REBUILD = "nixos-rebuild-switch-to-configuration.service";
 const LOCK = "/run/nixos/switch-to-configuration.lock";
@@ -280,6 +280,20 @@ describe("preflight", function () {
     const said = await host.activate("b");
     assert.equal(said.outcome, "committed", said.reason ?? "");
     await isTold(said, /The host runs \S+, but its system profile is \S+/);
+  });
+
+  it("a refusal does not forget the way back of an activation that was cut off", async () => {
+    const job = await host.job("b", { probes: SOAKING });
+    await host.begin(job);
+    await reach(on.prod, job.id, "health");
+    await on.prod.must(["systemctl", "kill", "--signal=KILL", "nixos-promote-activate"]);
+    await eventually("it is lost", async () => (await follow(on.prod, job.id)).state === "lost");
+    assert.equal((await host.look()).currentSystem, await on.onProd("b"), "b is on trial");
+    const said = await isRefused("c-503", /its machine-id is/, /machineId/, {
+      machineId: "0".repeat(32),
+    });
+    await isTold(said, /was cut off and has left \S+ on trial; the way back leads to \S+/);
+    assert.equal((await host.activate("c-503")).after.currentSystem, a);
   });
 
   it("a lower state version, where both systems tell theirs", async () => {
