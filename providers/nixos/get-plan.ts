@@ -37,7 +37,7 @@ async function make(inputs: GetPlanInputs): Promise<Plan> {
     missingOf(connection, after.closure),
     observe(connection, { units: unitNames(before.units, after.units) }),
   ]);
-  const copy = { paths: missing.paths.length, bytes: missing.bytes };
+  const copy = { paths: missing.paths.length, bytes: missing.bytes, free: missing.free };
   return knownPlan({ ...seen, state: { ...state, units } }, before, after, copy);
 }
 

@@ -6,14 +6,14 @@ const MEBIBYTE = 1048576;
 /** Refuses a copy that would fill the disk of its host, before it starts. */
 export function requireRoom(
   host: Connection,
-  missing: { readonly paths: readonly string[]; readonly bytes: number; readonly free: number },
+  missing: { readonly bytes: number; readonly free: number },
   marginMiB: number,
 ): void {
   if (missing.free >= missing.bytes + marginMiB * MEBIBYTE) return;
   throw new Failure(
     "refused",
     `[activation.preflight.diskMarginMiB] ${describeConnection(host)} has ${mebibytes(Math.floor, missing.free)} MiB free for its Nix store; ` +
-      `the ${missing.paths.length} paths to copy take ${mebibytes(Math.ceil, missing.bytes)} MiB, and ${marginMiB} MiB must stay free. ` +
+      `the copy takes ${mebibytes(Math.ceil, missing.bytes)} MiB, and ${marginMiB} MiB must stay free. ` +
       "Nothing was copied, and the host runs what it ran. Free some space there (nix-collect-garbage), or lower the setting.",
   );
 }

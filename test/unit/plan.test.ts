@@ -97,6 +97,13 @@ describe("the plan", () => {
     assert.doesNotMatch(text, /restart|copy {5}/);
   });
 
+  it("says when there is no room for the copy", () => {
+    const text = planText({ ...plan, copy: { paths: 3, bytes: 2048, free: 1024 } });
+    assert.match(text, /copy {6}3 paths, 2\.0 KiB, but only 1\.0 KiB are free there/);
+    const enough = planText({ ...plan, copy: { paths: 3, bytes: 2048, free: 4096 } });
+    assert.doesNotMatch(enough, /free there/);
+  });
+
   it("of a host that nobody managed before says so", () => {
     const text = planText({ ...plan, fromRev: null, from: null });
     assert.match(text, /^choiros-prod: unmanaged -> 9ace77e00000/);

@@ -86,6 +86,24 @@ describe("drift", () => {
       [/changed by hand in \/run\/systemd/],
     ],
     [
+      "an activation that was cut off",
+      hostState({ currentSystem: SYSTEM_A, interrupted: { id: "x", step: "health" } }),
+      [],
+      [/^runs /, /^its last transaction was cut off in step health$/],
+    ],
+    [
+      "an activation that was cut off, as the guard at boot saw it",
+      hostState({
+        currentSystem: SYSTEM_A,
+        interrupted: {
+          ...{ id: "x", step: "test" },
+          record: { at: 1767225600, from: SYSTEM_A, to: SYSTEM_B, booted: SYSTEM_A },
+        },
+      }),
+      [],
+      [/^runs /, /cut off in step test, and it booted .*prod-a at 2026-01-01T00:00:00Z$/],
+    ],
+    [
       "all of it at once",
       { ...withUnit({ memberOf: false, active: "reloading", sub: "reload" }), profile: null },
       identity({}),
@@ -157,6 +175,13 @@ describe("why a host did not take a release", () => {
 
   it("says that nothing was changed when the host refused", () => {
     assert.match(reasons({ outcome: "refused" })[1] ?? "", /^Nothing was changed: /);
+  });
+
+  it("says what to do about a refusal, after what the host runs", () => {
+    const told = reasons({ outcome: "refused", reason: "Too full.", advice: "Free some." });
+    assert.match(told[0] ?? "", /: Too full\.$/);
+    assert.match(told[1] ?? "", /^Nothing was changed: /);
+    assert.equal(told[2], "Free some.");
   });
 
   it("says loudly when the rollback failed, and what a reboot would do", () => {

@@ -15,7 +15,12 @@ export interface Plan {
   /** False: the release is not built yet, so only paths and drift are known. */
   readonly built: boolean;
   readonly packages: PackageChange[];
-  readonly copy: { readonly paths: number; readonly bytes: number };
+  readonly copy: {
+    readonly paths: number;
+    readonly bytes: number;
+    /** What is free for them on the host. */
+    readonly free?: number;
+  };
   readonly units: UnitChanges;
   /** Sentences; what takes effect only after a reboot. */
   readonly reboot: string[];

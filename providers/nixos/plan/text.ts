@@ -8,6 +8,12 @@ export function planText(plan: Plan): string {
   return [title, ...rows(plan).map(([name, value]) => `  ${name.padEnd(9)} ${value}`)].join("\n");
 }
 
+function copyText({ paths, bytes, free }: Plan["copy"]): string {
+  if (paths === 0) return "nothing, all paths are there";
+  const short = free !== undefined && free < bytes;
+  return `${paths} paths, ${bytesText(bytes)}${short ? `, but only ${bytesText(free)} are free there` : ""}`;
+}
+
 function rows(plan: Plan): [string, string][] {
   const system = `${plan.from === null ? "nothing" : shortPath(plan.from)} -> ${shortPath(plan.to)}`;
   const drift: [string, string][] = plan.drift.map((sentence) => ["drift", sentence]);
@@ -21,12 +27,7 @@ function rows(plan: Plan): [string, string][] {
   return [
     ["system", system],
     ...listed("packages", plan.packages.map(packageText), "none"),
-    [
-      "copy",
-      plan.copy.paths === 0
-        ? "nothing, all paths are there"
-        : `${plan.copy.paths} paths, ${bytesText(plan.copy.bytes)}`,
-    ],
+    ["copy", copyText(plan.copy)],
     ...unitRows(plan),
     ...listed("reboot", plan.reboot, undefined),
     ["probes", plan.probes.join(", ") || "none"],
