@@ -58,7 +58,7 @@ one_of() {
 
 # is_live: does this mode change what runs now?
 is_live() {
-  [[ ${arg[mode]:-switch} != boot ]]
+  [[ ! ${arg[mode]:-switch} =~ ^(boot|dry-activate)$ ]]
 }
 
 # Normally what runs now. But after a transaction that was cut off, that is a system on trial: then what ran before it.
