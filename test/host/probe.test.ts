@@ -70,7 +70,7 @@ describe("probes", function () {
     return JSON.parse(
       (
         await bash(
-          ["json.sh", "lib.sh", "units.sh", "switch.sh", "probe-kinds.sh", "probe.sh"],
+          ["json.sh", "lib.sh", "units.sh", "probe-place.sh", "probe-kinds.sh", "probe.sh"],
           PROBE,
           input,
         )
@@ -188,7 +188,7 @@ describe("probes", function () {
   it("see who listens", async () => {
     const port = (server.address() as AddressInfo).port;
     assert.equal((await probe({ kind: "socket", port })).passed, true);
-    assert.match((await probe({ kind: "socket", port: 1 })).reason, /nothing listens on 1/);
+    assert.match((await probe({ kind: "socket", port: 1 })).reason, /nothing listens on port 1$/);
   });
 
   it("take nothing in a URL as an option or a pattern", async () => {
