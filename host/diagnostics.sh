@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Why did it fail? Text for people, the most telling part first. Bounded in time and bytes; shows no unit's environment.
 
-diagnostics_text='' diagnostics_file='' diagnostics_end=0
+diagnostics_text='' diagnostics_file='' diagnostics_end=0 journal_hangs=''
 readonly DIAGNOSTICS_SECONDS=40 DIAGNOSTICS_BYTES=1048576
 
 # mark_journal: remembers where the journal stands, so that only what the switch caused is shown. A place, not a time: clocks jump.
@@ -46,18 +46,19 @@ write_diagnostics() {
   blame_units
   if [[ $failed_step == await-confirmation ]]; then
     show_network
-    for name in sshd.service ssh.service; do show_journal "$name"; done
+    for name in sshd.service ssh.service; do show_journal "$name" "$most"; done
   fi
-  for name in "${blamed[@]}"; do show_journal "$name"; done
+  for name in "${blamed[@]}"; do show_journal "$name" "$most"; done
   show_units
   show_places
   for name in "${units[@]}"; do
-    if [[ " ${blamed[*]} " != *" $name "* ]]; then show_journal "$name"; fi
+    if [[ " ${blamed[*]} " != *" $name "* ]]; then show_journal "$name" "$most"; fi
   done
   heading "Output of switch-to-configuration"
   printf '%s\n' "$switch_output"
   heading "Errors of the whole host since the switch (last $most lines)"
   journal "$most" -p err
+  printf '%s\n' "${REPLY:-(nothing)}"
   heading "Listening sockets"
   bounded 10 ss -Hltnp
   if [[ $failed_step != await-confirmation ]]; then show_network; fi
@@ -125,9 +126,12 @@ show_network() {
   bounded 10 ip -brief address
 }
 
+# show_journal UNIT LINES: nothing said is worth knowing only of a unit that is to blame.
 show_journal() {
-  heading "Journal of $1 since the switch (last $most lines)"
-  journal "$most" -u "$1"
+  journal "$2" -u "$1"
+  if [[ ! $REPLY && " ${blamed[*]} " != *" $1 "* ]]; then return 0; fi
+  heading "Journal of $1 since the switch (last $2 lines)"
+  printf '%s\n' "${REPLY:-(nothing)}"
 }
 
 # One line for each.
@@ -183,14 +187,16 @@ bounded() {
   if [[ $code == 124 || $code == 137 ]]; then printf '(no answer within %s s)\n' "$most"; fi
 }
 
-# journal LINES FILTER...: what came since the switch.
+# journal LINES FILTER...: REPLY is what came since the switch. A journal that hangs once is not asked again.
 journal() {
-  local lines=$1 text
+  local lines=$1
   local -a since=(--since "@$started_at")
   shift
+  REPLY='(not asked: the journal did not answer before)'
+  if [[ $journal_hangs ]]; then return 0; fi
   if [[ $journal_mark ]]; then since=(--after-cursor "$journal_mark"); fi
-  text=$(bounded 10 journalctl -q --no-pager -o short-iso "${since[@]}" "$@" -n "$lines" | tr -d '\000' | cut -b 1-500 | fold_repeats) || true
-  printf '%s\n' "${text:-(nothing)}"
+  REPLY=$(bounded 10 journalctl -q --no-pager -o short-iso "${since[@]}" "$@" -n "$lines" | tr -d '\000' | cut -b 1-500 | fold_repeats) || true
+  if [[ $REPLY == *'(no answer within '*' s)' ]]; then journal_hangs=yes; fi
 }
 
 # fold_repeats: a line that says the same as the one before it, but for its time, is counted and not shown again.

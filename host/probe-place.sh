@@ -12,11 +12,11 @@ capture() {
   shift
   CAPTURED=
   if [[ $keep == first ]]; then
-    exec {fd}< <(exec timeout --kill-after=2 "$limit" "${place[@]}" "$@" </dev/null 2>"$file.error")
+    exec {fd}< <(exec timeout --kill-after=2 "$limit" "${place[@]}" "$@" </dev/null 2>"$file.error" 3>&- 4>&-)
   else
     exec {fd}< <(
       unset LC_ALL NIXOS_PROMOTE_JOB
-      exec timeout --kill-after=2 "$limit" "${place[@]}" "$@" </dev/null 2>&1
+      exec timeout --kill-after=2 "$limit" "${place[@]}" "$@" </dev/null 2>&1 3>&- 4>&-
     )
   fi
   pid=$!

@@ -56,10 +56,12 @@ unwedged=' '
 # unwedge FILE: a unit file that cannot be parsed makes every later switch fail, also the one that would remove it. Only the
 # files of active units are read, so stopping the unit is enough. If it is not, the files go back by hand.
 unwedge() {
+  local name
   if [[ $1 == /etc/* ]] && unit_of_file "$1" && [[ $unwedged != *" $REPLY "* ]]; then
-    unwedged+="$REPLY "
-    tell "$1 cannot be parsed, so $REPLY was stopped to open the way back."
-    timeout --kill-after=5 60 systemctl stop -- "$REPLY" || true
+    name=$REPLY
+    unwedged+="$name "
+    tell "$1 cannot be parsed, so $name was stopped to open the way back."
+    timeout --kill-after=5 60 systemctl stop -- "$name" || true
   else
     tell "$1 cannot be parsed, so the activation script of the previous system was run by hand."
     timeout --kill-after=15 "${arg[timeouts.rollback]}" "$previous/activate" "$previous" </dev/null || true

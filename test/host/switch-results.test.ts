@@ -78,11 +78,7 @@ describe("results of a switch on a host", function () {
     const timeouts = { switch: 1, confirm: 2, rollback: 60 };
     const said = await disturb(async () => {}, { timeouts });
     assert.equal(said.switch?.exit, 124);
-    on.isRolledBack(
-      said,
-      "test",
-      /did not end within its time; the last it said: setting up/,
-    );
+    on.isRolledBack(said, "test", /did not end within its time; the last it said: setting up/);
     assert.match(
       said.notes.join("\n"),
       /\(exit 124\), its activation script went on for [\d.]+ s and was ended by us/,
