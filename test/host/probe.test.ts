@@ -1,6 +1,6 @@
 // Probes in a bash on this machine, against a server in this process.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -384,4 +384,36 @@ describe("probes on a host", function () {
     assert.match(failed.reason ?? "", /nothing listens on port 1\./);
     await on.prod.exec(["systemctl", "reset-failed"]);
   });
+
+  it("start two processes for a try, three for a unit", async () => {
+    const parts = ["json", "lib", "units", "probe-place", "probe-kinds", "probe"];
+    const directory = new URL("../../host/", import.meta.url);
+    const script = parts.map((part) => readFileSync(new URL(`${part}.sh`, directory), "utf8"));
+    const { stdout } = await on.prod.exec(["bash", "-c", `${script.join("\n")}\n${COUNT}`]);
+    const [http = 0, unit = 0, socket = 0, command = 0] = stdout.trim().split(" ").map(Number);
+    // One more with http: the hypervisor answers every request in a thread of its own.
+    assert.deepEqual(
+      { http, unit, socket, command },
+      { http: 2 + 1, unit: 3, socket: 2, command: 2 },
+    );
+  });
 });
+
+// The process numbers of the host tell how many were started; other services start some too, so the least of ten tries counts.
+const COUNT = `
+RUN=/run/count p=probes.0 i=0 healthy='' limit=5.000 file=/run/count/0 toplevel=$(readlink -f /run/current-system)
+mkdir -p $RUN
+place=() probes_closure=$(nix-store -qR "$toplevel")
+arg=([probes.0.url]=http://127.0.0.1:9090/health [probes.0.body]=healthy [probes.0.unit]=hypervisor.service [probes.0.identity]=true
+  [probes.0.port]=9090 [probes.0.argv.length]=1 [probes.0.argv.0]=true)
+last() { read -r REPLY </proc/sys/kernel/ns_last_pid; }
+for kind in http unit socket command; do
+  least=99
+  for n in 1 2 3 4 5 6 7 8 9 10; do
+    last && before=$REPLY
+    try_$kind || least=-99
+    last
+    if ((REPLY - before < least)); then least=$((REPLY - before)); fi
+  done
+  printf '%s ' "$least" >&3
+done`;
