@@ -292,6 +292,7 @@ async function adopt(id: string): Promise<SystemProfileInputs> {
     subject: "imported",
     mode: "switch",
     probes: [],
+    unitFailures: "tolerant",
     confirm: true,
     timeouts: { switch: 300, confirm: 60, rollback: 300 },
     preflight: preflight.parse({}),

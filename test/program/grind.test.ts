@@ -85,6 +85,7 @@ describe("the stack that builds: grind", () => {
         subject: EVALUATION.subject,
         mode: "switch",
         probes: health,
+        unitFailures: "tolerant",
         confirm: true,
         timeouts: { switch: 300, confirm: 60, rollback: 300 },
         preflight: preflight.parse({}),
@@ -141,6 +142,7 @@ describe("the stack that builds: grind", () => {
         subject: EVALUATION.subject,
         builder: GRIND,
         probes: health,
+        unitFailures: "tolerant",
       });
       getPlanInputs.parse(plans[0]?.inputs);
       assert.deepEqual(ran.logged, ["choiros-prod: what will change"]);
