@@ -142,7 +142,6 @@ describe("the stack that builds: grind", () => {
         subject: EVALUATION.subject,
         builder: GRIND,
         probes: health,
-        unitFailures: "tolerant",
       });
       getPlanInputs.parse(plans[0]?.inputs);
       assert.deepEqual(ran.logged, ["choiros-prod: what will change"]);

@@ -119,7 +119,6 @@ export function verdictOf(more: Partial<Verdict> = {}): Verdict {
     diagnostics: null,
     diagnosticsFile: null,
     steps: [],
-    notes: [],
     startedAt: 1767225600,
     finishedAt: 1767225612,
     ...more,
