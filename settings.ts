@@ -52,6 +52,10 @@ const copy = z.discriminatedUnion("via", [
 
 const activation = z.strictObject({
   mode: systemProfileInputs.shape.mode.default("switch"),
+  unitFailures: systemProfileInputs.shape.unitFailures
+    .unwrap()
+    .default("tolerant")
+    .describe("tolerant: only the release's units count. strict: all that had not failed before."),
   confirm: z.boolean().default(true).describe("Wait for us to come back over a new connection."),
   timeouts: z
     .strictObject({

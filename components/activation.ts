@@ -17,6 +17,8 @@ export interface ActivationArgs {
   /** What must hold before the release may stay. */
   readonly health: Probe[];
   readonly mode: SystemProfileInputs["mode"];
+  /** Which failed units make a release fail. Default: tolerant. */
+  readonly unitFailures?: SystemProfileInputs["unitFailures"];
   /** Roll back unless we can reach the host over a new connection. */
   readonly confirm: boolean;
   /** Seconds. */
@@ -64,11 +66,13 @@ function createClosure(
 
 function createSystem(
   name: string,
-  { host, release, health, mode, confirm, timeouts, preflight }: ActivationArgs,
+  args: ActivationArgs,
   toplevel: pulumi.Output<string>,
   closure: Closure,
   parent: Activation,
 ): SystemProfile {
+  const { host, release, health, mode, unitFailures = "tolerant" } = args;
+  const { confirm, timeouts, preflight } = args;
   return new SystemProfile(
     `${name}-system`,
     {
@@ -80,6 +84,7 @@ function createSystem(
       ...(host.machineId === undefined ? {} : { machineId: host.machineId }),
       mode,
       probes: health,
+      unitFailures,
       confirm,
       timeouts,
       preflight,

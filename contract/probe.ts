@@ -14,6 +14,21 @@ export const unitName = z
     "must be a unit name such as hypervisor.service",
   );
 
+const namespace = z
+  .strictObject({
+    unit: unitName.optional().describe("The network namespace of its main process."),
+    path: noNul
+      .regex(/^\/[^\p{Cc}]*$/u, "must be an absolute path such as /run/netns/blue")
+      .optional(),
+  })
+  .refine(
+    ({ unit, path }) => (unit === undefined) !== (path === undefined),
+    "must name either a unit or a path",
+  );
+
+/** For probes of the network: seen from another network namespace, without a container tool. */
+const network = { namespace: namespace.optional() };
+
 const common = {
   name: z
     .string()
@@ -26,6 +41,9 @@ const common = {
     .describe(
       "Command prefix that runs the probe elsewhere, such as a container. Default: the host.",
     ),
+  onlyIfActive: unitName
+    .optional()
+    .describe("Skip the probe, and say so, while this unit is inactive. Default: never skipped."),
   graceSeconds: seconds("Wait before the first try. Default: 0.").optional(),
   intervalSeconds: seconds("Wait between tries. Default: 1.").optional(),
   deadlineSeconds: seconds("Fail when not passed by then. Default: 120.").optional(),
@@ -37,12 +55,17 @@ export const probe = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("http"),
     ...common,
+    ...network,
     url: noNul.regex(/^https?:\/\/[^\s]+$/, "must be an http or https URL"),
     status: z
       .array(z.number().int().min(100).max(599))
       .min(1)
       .optional()
-      .describe("Default: [200]. Redirects are never followed."),
+      .describe("Default: [200]."),
+    followRedirects: z
+      .boolean()
+      .optional()
+      .describe("Judge the page that at most 5 redirects lead to. Default: false."),
     body: noNul.min(1).optional().describe("Extended regular expression that the body must match."),
     timeoutSeconds: seconds("Limit of one try. Default: 5.").optional(),
   }),
@@ -59,7 +82,12 @@ export const probe = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("socket"),
     ...common,
+    ...network,
     port: z.number().int().min(1).max(65535),
+    address: z
+      .union([z.ipv4(), z.ipv6()], "must be an IP address")
+      .optional()
+      .describe("Must take connections to this address. Default: any."),
   }),
   z.strictObject({
     kind: z.literal("command"),
@@ -85,7 +113,7 @@ const DEFAULTS = {
     deadlineSeconds: 120,
     soakSeconds: 0,
   },
-  http: { status: [200], timeoutSeconds: 5 },
+  http: { status: [200], followRedirects: false, timeoutSeconds: 5 },
   unit: { state: "active", identity: true },
   socket: {},
   command: { timeoutSeconds: 10 },

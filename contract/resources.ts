@@ -92,6 +92,8 @@ export const systemProfileInputs = z.strictObject({
     .optional(),
   mode: z.enum(["switch"]),
   probes: z.array(probe).max(100),
+  /** Which failed units make a release fail. `tolerant`: its own. `strict`: any that had not failed before. */
+  unitFailures: z.enum(["tolerant", "strict"]).optional(),
   confirm: z.boolean(),
   timeouts: z.strictObject({ switch: seconds, confirm: seconds, rollback: seconds }),
   preflight,

@@ -19,7 +19,7 @@ export const verdict = z.object({
   failedStep: z.string().nullable(),
   reason: z.string().nullable(),
   advice: z.string().nullable().describe("What to do about a refusal"),
-  notes: z.array(z.string()).describe("What the preflight found worth knowing"),
+  notes: z.array(z.string()).describe("What decided nothing, but is worth knowing"),
   toplevel: z.string(),
   before: pointers,
   after: pointers,

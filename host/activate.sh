@@ -1,4 +1,4 @@
-# needs: json.sh lib.sh units.sh roots.sh preflight.sh preflight-room.sh preflight-others.sh preflight-reboot.sh preflight-credentials.sh switch.sh probe-kinds.sh probe.sh diagnostics.sh commit.sh rollback.sh
+# needs: json.sh lib.sh units.sh roots.sh preflight.sh preflight-room.sh preflight-others.sh preflight-reboot.sh preflight-credentials.sh switch.sh failures.sh probe-place.sh probe-kinds.sh probe.sh diagnostics.sh commit.sh rollback.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # The activation of a system as one transaction, run by the host itself, as a job:
 #   preflight, test, health, await-confirmation, commit; on failure diagnose, rollback, rollback-health.
@@ -16,6 +16,7 @@ main() {
     take diagnose || true
     take rollback || true
     take rollback-health || true
+    take diagnose-rollback || true
     conclude "$rollback_outcome"
   fi
 }
@@ -31,6 +32,7 @@ settings() {
     require_seconds "timeouts.$key" "$REPLY"
   done
   [[ ${arg[mode]:-switch} == switch ]] || fail bad-argument "[mode] is not one that this script knows: switch."
+  [[ ${arg[unitFailures]:-tolerant} =~ ^(tolerant|strict)$ ]] || fail bad-argument "[unitFailures] is not one of tolerant, strict."
   check_probes
   check_preflight
   RUN=$VOLATILE/$id
@@ -90,7 +92,10 @@ step_test() {
   if [[ $(readlink -e -- /run/current-system) != "$before_system" ]]; then changed=yes; fi
   judge_switch "$changed"
   case $switch_verdict in
-    ok | units) not_cancelled ;;
+    ok | units)
+      way_back_is_open || { because "The release has a unit file that cannot be parsed, $REPLY: with it running, no later switch would be possible, also none back."; return; }
+      not_cancelled
+      ;;
     refused)
       switched=''
       because "$switch_reason. Nothing was changed."
@@ -115,6 +120,7 @@ step_health() {
   elif ((verdict)); then
     because "$probes_failed."
   else
+    tell_failures
     not_cancelled
   fi
 }
@@ -152,7 +158,7 @@ step_await_confirmation() {
 
 # conclude OUTCOME: the verdict.
 conclude() {
-  local current profile diagnostics_file='' before_json after_json notes_json
+  local current profile before_json after_json notes_json
   concluded=yes
   # After a refusal the host may still be on trial from an activation that was cut off: its way back stays known.
   if [[ $1 != committed && ($1 != refused || $previous == "$before_system") ]]; then
@@ -161,7 +167,6 @@ conclude() {
   fi
   current=$(readlink -e -- /run/current-system) || current=''
   profile=$(readlink -e -- "$PROFILE") || profile=''
-  if [[ -e $JOB/diagnostics.txt ]]; then diagnostics_file=$JOB/diagnostics.txt; fi
   json_object currentSystem:o "$before_system" profile:o "$before_profile"
   before_json=$REPLY
   json_object currentSystem:o "$current" profile:o "$profile"

@@ -133,11 +133,24 @@ quote() {
   REPLY="'${text//[^ -~]/?}'"
 }
 
-# last_bytes TEXT COUNT
+# first_bytes TEXT COUNT: no more than COUNT bytes, and no character of several bytes cut in two.
+first_bytes() {
+  REPLY=${1:0:$2}
+  if ((${#1} <= $2)); then return 0; fi
+  case $REPLY in
+    *[$'\xc0'-$'\xf7']) REPLY=${REPLY%?} ;;
+    *[$'\xe0'-$'\xf7'][$'\x80'-$'\xbf']) REPLY=${REPLY%??} ;;
+    *[$'\xf0'-$'\xf7'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf']) REPLY=${REPLY%???} ;;
+  esac
+}
+
+# last_bytes TEXT COUNT: the same from the end.
 last_bytes() {
   REPLY=$1
   # A negative offset beyond the beginning would give nothing.
-  if ((${#1} > $2)); then REPLY=${1: -$2}; fi
+  if ((${#1} <= $2)); then return 0; fi
+  REPLY=${1: -$2}
+  while [[ $REPLY == [$'\x80'-$'\xbf']* ]]; do REPLY=${REPLY:1}; done
 }
 
 # ---- the answer -----------------------------------------------------------------------------

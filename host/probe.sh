@@ -15,13 +15,18 @@ check_probes() {
     for key in graceSeconds intervalSeconds deadlineSeconds soakSeconds timeoutSeconds; do
       if [[ ${arg[probes.$i.$key]+set} ]]; then require_seconds "probes.$i.$key" "${arg[probes.$i.$key]}"; fi
     done
+    for key in onlyIfActive namespace.unit; do
+      if [[ ${arg[probes.$i.$key]+set} ]]; then require_unit "probes.$i.$key" "${arg[probes.$i.$key]}"; fi
+    done
+    REPLY=${arg[probes.$i.namespace.path]-/}
+    [[ $REPLY == /* ]] || fail bad-argument "[probes.$i.namespace.path] is not an absolute path."
     arg_get "probes.$i.kind"
     case $REPLY in
       http)
         arg_get "probes.$i.url"
         if [[ ${arg[probes.$i.body]+set} ]]; then
           key=0
-          grep -Eaq -e "${arg[probes.$i.body]}" </dev/null 2>/dev/null || key=$?
+          matches '' "${arg[probes.$i.body]}" || key=$?
           ((key < 2)) || fail bad-argument "[probes.$i.body] is not an extended regular expression."
         fi
         ;;
@@ -59,8 +64,7 @@ run_probes() {
     for ((i = 0; i < count; i++)); do
       if probe_result "$i"; then
         if [[ $REPLY != 1$'\t'* && ${arg[probes.$i.required]:-true} == true && ! $failed ]]; then failed=$i; fi
-      elif [[ ${arg[probes.$i.required]:-true} == true || ! -s $RUN/probes/$i.state ]]; then
-        # An optional probe is asked at least once, but nobody waits for it.
+      elif awaited "$i"; then
         if kill -0 "${pids[i]}" 2>/dev/null || probe_result "$i"; then
           open=$((open + 1))
         elif [[ ${arg[probes.$i.required]:-true} == true ]]; then
@@ -89,22 +93,39 @@ run_probes() {
   [[ ! $probes_failed ]]
 }
 
-# waiting_for BEGAN COUNT: "waiting for hypervisor: 503, 12 s of 120 s".
+# waiting_for BEGAN COUNT: "waiting for hypervisor: 503, 12 s of 120 s (and 2 more)". Of several the one that is the furthest
+# from passing: still failing, then in its soak, then in its grace.
 waiting_for() {
-  local i elapsed text='' more=0
-  now
-  elapsed=$(((REPLY - $1) / 1000000))
+  local i phase from total answer rank best=9 open=0 text=''
   for ((i = 0; i < $2; i++)); do
-    if probe_result "$i"; then continue; fi
-    if [[ $text ]]; then
-      more=$((more + 1))
-      continue
+    if probe_result "$i" || ! awaited "$i"; then continue; fi
+    open=$((open + 1))
+    phase=try from=$1 total=${arg[probes.$i.deadlineSeconds]:-60} answer=''
+    if [[ -s $RUN/probes/$i.state ]]; then
+      IFS=$'\t' read -r _ phase from total answer <"$RUN/probes/$i.state" || true
     fi
-    probe_answer "$i"
-    text="waiting for ${arg[probes.$i.name]}: ${REPLY:-no answer yet}, $elapsed s of ${arg[probes.$i.deadlineSeconds]:-60} s"
+    case $phase in
+      soak) rank=1 ;;
+      grace) rank=2 ;;
+      *) rank=0 ;;
+    esac
+    if ((rank >= best)); then continue; fi
+    best=$rank
+    now
+    text="waiting for ${arg[probes.$i.name]}: ${answer:-no answer yet}, "
+    case $phase in
+      soak) text+="healthy for " ;;
+      grace) text+="grace of " ;;
+    esac
+    text+="$(((REPLY - from) / 1000000)) s of $total s"
   done
-  if ((more)); then text+=" (and $more more)"; fi
+  if ((open > 1)); then text+=" (and $((open - 1)) more)"; fi
   REPLY=$text
+}
+
+# awaited INDEX: an optional probe is asked at least once, but nobody waits for it.
+awaited() {
+  [[ ${arg[probes.$1.required]:-true} == true || ! -s $RUN/probes/$1.state ]]
 }
 
 # probe_result INDEX: REPLY is 1 or 0, a tab and JSON; false while undecided.
@@ -116,7 +137,7 @@ probe_result() {
 probe_answer() {
   REPLY=
   if [[ -e $RUN/probes/$1.state ]]; then IFS= read -r REPLY <"$RUN/probes/$1.state" || true; fi
-  REPLY=${REPLY#*$'\t'}
+  REPLY=${REPLY##*$'\t'}
 }
 
 collect_probes() {
@@ -131,7 +152,7 @@ collect_probes() {
       state=
       if [[ -e $RUN/probes/$i.state ]]; then IFS= read -r state <"$RUN/probes/$i.state" || true; fi
       attempts=${state%%$'\t'*}
-      state=${state#*$'\t'}
+      state=${state##*$'\t'}
       json_object name:s "${arg[probes.$i.name]}" kind:s "${arg[probes.$i.kind]}" \
         required:j "${arg[probes.$i.required]:-true}" ok:j false attempts:j "${attempts:-0}" seconds:j "$elapsed" answer:s "undecided when the waiting ended; last answer: ${state:-none}"
       out+=,$REPLY
@@ -157,19 +178,20 @@ read_closure() {
 # probe_watch INDEX TOPLEVEL ONCE
 probe_watch() {
   local p=probes.$1 i=$1 toplevel=$2 once=$3 file=$RUN/probes/$1
-  local kind=${arg[$p.kind]} attempts=0 began deadline healthy='' soak interval=${arg[$p.intervalSeconds]:-1} limit
+  local kind=${arg[$p.kind]} attempts=0 began deadline healthy='' soak interval=${arg[$p.intervalSeconds]:-1} limit tried
   local -a place=()
   trap - TERM EXIT
-  arg_list "$p.place" place
   now
   began=$REPLY
   if [[ ! $once ]] && ! is_zero "${arg[$p.graceSeconds]:-0}"; then
-    printf '0\tgrace of %s s\n' "${arg[$p.graceSeconds]}" >"$file.state"
+    ANSWER="not asked yet"
+    probe_state grace "$began" "${arg[$p.graceSeconds]}"
     nap "${arg[$p.graceSeconds]}"
   fi
+  now
+  tried=$REPLY
   micros "${arg[$p.deadlineSeconds]:-60}"
-  now_plus "$REPLY"
-  deadline=$REPLY
+  deadline=$((tried + REPLY))
   micros "${arg[$p.soakSeconds]:-0}"
   soak=$REPLY
   if [[ $probes_soak == no ]]; then soak=0; fi
@@ -179,12 +201,12 @@ probe_watch() {
     attempts=$((attempts + 1))
     try_limit "$deadline" "${arg[$p.timeoutSeconds]:-5}"
     limit=$REPLY
-    if "try_$kind"; then
+    if is_skipped; then probe_end 1; fi
+    if probe_place "$i" && "try_$kind"; then
       now
       healthy=${healthy:-$REPLY}
       if ((REPLY - healthy >= soak)) || [[ $once ]]; then probe_end 1; fi
-      seconds $((REPLY - healthy))
-      probe_state "$ANSWER, healthy for ${REPLY%.*} s"
+      probe_state soak "$healthy" "${arg[$p.soakSeconds]:-0}"
     else
       now
       if [[ $healthy ]]; then
@@ -194,22 +216,26 @@ probe_watch() {
         probe_end 0
       fi
       if ((REPLY >= deadline)) || [[ $once ]]; then probe_end 0; fi
-      probe_state "$ANSWER"
+      probe_state try "$tried" "${arg[$p.deadlineSeconds]:-60}"
     fi
     nap "$interval"
   done
 }
 
+# probe_state PHASE FROM SECONDS: the phase is grace, try or soak; it began at FROM and lasts SECONDS at most.
 probe_state() {
-  ANSWER=${ANSWER//[$'\t\n\r']/ }
-  printf '%s\t%s\n' "$attempts" "${1//[$'\t\n\r']/ }" >"$file.state" 2>/dev/null || true
+  # It comes from a service or a command: no control characters for the operator's terminal.
+  ANSWER=${ANSWER//[$'\x01'-$'\x1f\x7f']/ }
+  first_bytes "$ANSWER" 600
+  ANSWER=$REPLY
+  printf '%s\t%s\t%s\t%s\t%s\n' "$attempts" "$1" "$2" "$3" "$ANSWER" >"$file.state" 2>/dev/null || true
 }
 
 # probe_end 1|0
 probe_end() {
   local ok=true
   if [[ $1 == 0 ]]; then ok=false; fi
-  probe_state "$ANSWER"
+  probe_state end "$began" 0
   now
   seconds $((REPLY - began))
   json_object name:s "${arg[$p.name]}" kind:s "$kind" required:j "${arg[$p.required]:-true}" \

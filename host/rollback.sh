@@ -1,6 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # The way back of an activation: diagnosis, the previous system, its health.
 
+rollback_failures=''
+
 step_diagnose() {
   status diagnose "$failure_reason Collecting diagnostics."
   collect_diagnostics
@@ -10,6 +12,7 @@ step_diagnose() {
 step_rollback() {
   local tries=0 current deadline elapsed
   status rollback "$failure_reason Going back to ${previous##*/}."
+  mark_journal
   if [[ $profile_moved ]]; then restore_boot_default; fi
   micros "${arg[timeouts.rollback]}"
   now_plus "$REPLY"
@@ -21,8 +24,8 @@ step_rollback() {
     now
     if [[ $switch_output == *'Could not acquire lock'* ]] && ((REPLY < deadline)); then
       nap 1
-    elif [[ $switch_output == *'Failed to parse systemd unit file'* && $tries == 1 ]]; then
-      unwedge
+    elif [[ $switch_exit == 1 && $switch_output =~ $UNREADABLE ]] && ((tries < 5)); then
+      unwedge "${BASH_REMATCH[1]}"
     elif [[ $switch_exit == 0 || $tries -ge 2 ]]; then
       break
     fi
@@ -32,6 +35,7 @@ step_rollback() {
   rollback_json=$REPLY
   current=$(readlink -e -- /run/current-system) || current=''
   release_failures "$previous" "$failed_before"
+  rollback_failures=$REPLY
   if [[ $current != "$previous" || $switch_exit != [04] ]]; then
     failure_reason+=" The rollback to $previous failed too (exit $switch_exit); the host runs ${current:-an unknown system}."
     return 1
@@ -47,11 +51,22 @@ restore_boot_default() {
   fi
 }
 
-# A unit file that cannot be parsed makes every later switch fail, also the one that would remove it.
+unwedged=' '
+
+# unwedge FILE: a unit file that cannot be parsed makes every later switch fail, also the one that would remove it. Only the
+# files of active units are read, so stopping the unit is enough. If it is not, the files go back by hand.
 unwedge() {
-  note "A unit file of the release cannot be parsed; running the activation script of the previous system by hand."
-  timeout --kill-after=15 "${arg[timeouts.rollback]}" "$previous/activate" "$previous" </dev/null || true
-  systemctl daemon-reload || true
+  local name
+  if [[ $1 == /etc/* ]] && unit_of_file "$1" && [[ $unwedged != *" $REPLY "* ]]; then
+    name=$REPLY
+    unwedged+="$name "
+    tell "$1 cannot be parsed, so $name was stopped to open the way back."
+    timeout --kill-after=5 60 systemctl stop -- "$name" || true
+  else
+    tell "$1 cannot be parsed, so the activation script of the previous system was run by hand."
+    timeout --kill-after=15 "${arg[timeouts.rollback]}" "$previous/activate" "$previous" </dev/null || true
+    systemctl daemon-reload || true
+  fi
 }
 
 step_rollback_health() {
@@ -60,4 +75,15 @@ step_rollback_health() {
   cancelled='' told_to_stop='' probes_soak=no
   run_probes "$previous" || failure_reason+=" After the rollback: $probes_failed."
   health_after=$probes_json
+}
+
+# A second look, if the way back did not lead to a healthy host: then this is what matters now.
+step_diagnose_rollback() {
+  if [[ $rollback_outcome == rolled-back && ! $probes_failed && ! $rollback_failures ]]; then return 0; fi
+  status diagnose-rollback "collecting diagnostics of the rollback"
+  if [[ $rollback_outcome != rolled-back ]]; then
+    run_probes "$previous" once || true
+    health_after=$probes_json
+  fi
+  collect_diagnostics "Before the rollback"
 }

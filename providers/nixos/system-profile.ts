@@ -111,7 +111,7 @@ export function driftOf(
       `would boot ${nameOf(state.profile)}, not the release's ${shortPath(wanted.toplevel)}`,
     );
   for (const probe of wanted.probes) {
-    if (probe.kind === "unit") drift.push(...unitDrift(probe, state));
+    if (probe.kind === "unit" && !isSkipped(probe, state)) drift.push(...unitDrift(probe, state));
   }
   if (state.interrupted && drift.length > 0) drift.push(interruptedSentence(state.interrupted));
   return drift;
@@ -122,6 +122,11 @@ function interruptedSentence({ step, record }: NonNullable<HostState["interrupte
   if (record?.booted == null) return sentence;
   const at = new Date(record.at * 1000).toISOString().replace(/\.\d+/, "");
   return `${sentence}, and it booted ${shortPath(record.booted)} at ${at}`;
+}
+
+function isSkipped({ onlyIfActive }: Probe, { units }: HostState): boolean {
+  if (onlyIfActive === undefined) return false;
+  return (units[onlyIfActive]?.active ?? "inactive") === "inactive";
 }
 
 function unitDrift(probe: Probe & { kind: "unit" }, state: HostState): string[] {
@@ -146,7 +151,10 @@ function nameOf(path: string | null): string {
 }
 
 export function contractUnits(probes: readonly Probe[]): string[] {
-  return probes.flatMap((probe) => (probe.kind === "unit" ? [probe.unit] : []));
+  const names = probes.flatMap((probe) =>
+    probe.kind === "unit" ? [probe.unit, probe.onlyIfActive ?? probe.unit] : [],
+  );
+  return [...new Set(names)];
 }
 
 async function transact(
@@ -158,9 +166,9 @@ async function transact(
   const seen = await look(wanted);
   const outputs = { ...wanted, ...seen, transaction: summaryOf(said) };
   for (const text of said.notes) report.info(text);
-  for (const probe of said.probes) {
-    if (!probe.ok && probe.required === false)
-      report.warn(`optional probe ${probe.name}: ${probe.answer}`);
+  for (const { name, ok, required, answer } of said.probes) {
+    if (!ok && required === false) report.warn(`optional probe ${name}: ${answer}`);
+    if (ok && answer.startsWith("skipped: ")) report.info(`probe ${name}: ${answer}`);
   }
   if (said.outcome === "committed") return outputs;
   throw new PartialFailure(id, outputs, reasonsOf(wanted, said, seen.live));
@@ -177,6 +185,7 @@ function activate(wanted: SystemProfileInputs, report: Reporter): Promise<Verdic
       toplevel: wanted.toplevel,
       release: { rev: wanted.rev, subject: wanted.subject },
       mode: wanted.mode,
+      unitFailures: wanted.unitFailures ?? "tolerant",
       machineId: wanted.machineId ?? null,
       confirm: wanted.confirm,
       timeouts: wanted.timeouts,
@@ -283,6 +292,7 @@ async function adopt(id: string): Promise<SystemProfileInputs> {
     subject: "imported",
     mode: "switch",
     probes: [],
+    unitFailures: "tolerant",
     confirm: true,
     timeouts: { switch: 300, confirm: 60, rollback: 300 },
     preflight: preflight.parse({}),

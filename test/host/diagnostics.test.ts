@@ -1,6 +1,10 @@
-// What an operator reads of a journal, without a host.
+// What an operator reads of a failure: texts without a host, then failures on a real one.
 import assert from "node:assert/strict";
+import { type Verdict, verdict } from "../../contract/verdict.ts";
+import { flatten } from "../../providers/executors/argument.ts";
 import { bash } from "./local-bash.ts";
+import { finish, reach, run, start } from "./on-host.ts";
+import { PROBES, Transactions } from "./transactions.ts";
 
 describe("the journal in the diagnostics", () => {
   const folded = async (lines: readonly string[]): Promise<string[]> => {
@@ -23,5 +27,146 @@ describe("the journal in the diagnostics", () => {
       "T4 prod app[2]: a",
     ];
     assert.deepEqual(await folded(lines), lines);
+  });
+});
+
+describe("text that is cut", () => {
+  it("keeps whole characters, from the beginning and from the end", async () => {
+    const text = "aß€😀z";
+    const main = `
+      for ((i = 1; i <= 11; i++)); do
+        first_bytes "\${arg[text]}" "$i" && printf '%s|' "$REPLY" >&3
+        last_bytes "\${arg[text]}" "$i" && printf '%s\\n' "$REPLY" >&3
+      done`;
+    const { lines } = await bash(["json.sh", "lib.sh"], main, flatten({ text }));
+    assert.deepEqual(lines, [
+      ...["a|z", "a|z", "aß|z", "aß|z", "aß|😀z", "aß€|😀z", "aß€|😀z", "aß€|€😀z"],
+      ...["aß€|€😀z", "aß€😀|ß€😀z", "aß€😀z|aß€😀z"],
+    ]);
+  });
+});
+
+describe("diagnostics on a host", function () {
+  this.timeout(180_000);
+  let on: Transactions;
+
+  before(async function () {
+    this.timeout(300_000);
+    on = await Transactions.open();
+  });
+  beforeEach(() => on.settle());
+  after(() => on?.close());
+
+  const whole = (said: Verdict) => on.prod.must(["cat", said.diagnosticsFile ?? ""]);
+
+  it("show the sockets where a failed probe was tried, and no unit's environment", async () => {
+    const inside = { kind: "socket", port: 8081, deadlineSeconds: 1 };
+    const said = await on.activate("b", {
+      probes: [
+        ...PROBES,
+        { ...inside, name: "live-port", place: ["nixos-container", "run", "sandbox-live", "--"] },
+        { ...inside, name: "dev-port", namespace: { unit: "container@sandbox-dev.service" } },
+      ],
+      diagnostics: { units: [], lines: 20, bytes: 20_000 },
+    });
+    assert.equal(said.outcome, "rolled-back");
+    assert.match(said.reason ?? "", /-port is not healthy: nothing listens on port 8081\.$/);
+    const text = await whole(said);
+    const place =
+      /== Listening sockets where live-port is tried \(nixos-container run sandbox-live --\)\nLISTEN.*:8080 /;
+    assert.match(text, place);
+    assert.match(
+      text,
+      /== Listening sockets where dev-port is tried \(nsenter --net=\/proc\/\d+\/ns\/net --\)\nLISTEN.*:8080 /,
+    );
+    assert.match(
+      text,
+      /^[^\n]+\n\n== Probes\n(live|dev)-port \(socket\): .*\n(live|dev)-port \(socket\): .*\nhypervisor/,
+      "what failed comes first",
+    );
+    assert.doesNotMatch(text, /INSTANCE_ROLE|FRONTEND_DIST/);
+  });
+
+  it("of a confirmation that did not come show the network and sshd", async () => {
+    const said = await on.activate("b", { confirm: true });
+    assert.equal(said.failedStep, "await-confirmation");
+    assert.match(
+      said.diagnostics ?? "",
+      /^No confirmation came[\s\S]*== Addresses\n[\s\S]*eth0[\s\S]*== Units/,
+    );
+  });
+
+  it("of a rollback that failed too show first how it is now, then how it was before", async () => {
+    const switcher = await on.prod.must(["cat", `${on.a}/bin/switch-to-configuration`]);
+    const program = switcher.match(/-B (\S+) /)?.[1] ?? "";
+    const script = `#!/bin/bash
+if [[ $OUT == ${on.a} && $1 == test ]]; then echo 'Error: no way back' >&2; exit 1; fi
+exec /usr/bin/python3 -I -S -B ${program} "$@"
+`;
+    await on.prod.must(["mkdir", "-p", "/etc/lab"]);
+    const put =
+      'printf %s "$1" > /etc/lab/switch-to-configuration; chmod +x /etc/lab/switch-to-configuration';
+    await on.prod.must(["bash", "-c", put, "-", script]);
+    let said: Verdict;
+    try {
+      said = await on.activate("c-503");
+    } finally {
+      await on.prod.must(["rm", "/etc/lab/switch-to-configuration"]);
+    }
+    assert.equal(said.outcome, "rollback-failed");
+    assert.equal(said.healthAfterRollback?.find(({ name }) => name === "hypervisor")?.ok, false);
+    const [now = "", then = ""] = (await whole(said)).split("\n==== Before the rollback\n");
+    assert.match(
+      now,
+      /^hypervisor is not healthy: 503\. The rollback to \S+ failed too \(exit 1\); the host runs /,
+    );
+    assert.match(now, /== Output of switch-to-configuration\nError: no way back/);
+    assert.match(then, /^hypervisor is not healthy: 503\.\n\n== Probes\nhypervisor \(http\): 503/);
+    assert.match(then, /starting the following units: .*hypervisor\.service/);
+  });
+
+  it("come to an end when the journal hangs", async () => {
+    await on.prod.must([
+      "bash",
+      "-c",
+      "printf '#!/bin/sh\\nexec sleep 1000\\n' > /run/hang; chmod +x /run/hang",
+    ]);
+    await on.prod.must(["mount", "--bind", "/run/hang", "/usr/bin/journalctl"]);
+    let said: Verdict;
+    try {
+      said = await on.activate("c-503");
+    } finally {
+      await on.prod.must(["umount", "/usr/bin/journalctl"]);
+    }
+    on.isRolledBack(said, "health", /503/);
+    assert.match(await whole(said), /\(no answer within 10 s\)/);
+    const seconds = said.steps.find(({ name }) => name === "diagnose")?.seconds ?? 0;
+    assert.ok(seconds >= 10 && seconds < 60, `${seconds} s`);
+    await on.isAsBefore();
+  });
+
+  it("are kept in memory when the disk is full", async () => {
+    const state = "/var/lib/nixos-promote";
+    await on.prod.must(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", state]);
+    try {
+      const probes = PROBES.map((probe) => ({ ...probe, soakSeconds: 5, deadlineSeconds: 8 }));
+      const job = await on.job("b", { probes, confirm: true });
+      await start(on.prod, job);
+      await reach(on.prod, job.id, "health");
+      assert.notEqual((await on.prod.exec(["cp", "/dev/zero", `${state}/full`])).code, 0);
+      const said = verdict.parse((await finish(on.prod, job.id)).result);
+      assert.equal(said.outcome, "rolled-back", said.reason ?? "");
+      assert.equal(said.diagnosticsFile, `/run/nixos-promote/${job.id}.diagnostics.txt`);
+      assert.match(await whole(said), /== Memory/);
+    } finally {
+      await on.prod.must(["umount", "--lazy", state]);
+    }
+  });
+
+  it("are not made where nothing was touched", async () => {
+    const said = verdict.parse((await run(on.prod, await on.job("bad-check"))).result);
+    assert.equal(said.outcome, "refused");
+    assert.equal(said.diagnostics, null);
+    assert.equal(said.diagnosticsFile, null);
   });
 });

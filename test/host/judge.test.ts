@@ -4,6 +4,8 @@ import { flatten } from "../../providers/executors/argument.ts";
 import { bash } from "./local-bash.ts";
 
 const STOPPED = "stopping the following units: hypervisor.service\n";
+const RUNNING = "/etc/systemd/system";
+const STORE = "/nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-nixos-system-prod";
 const ACTIVATED = `${STOPPED}activating the configuration...\n`;
 
 interface Case {
@@ -61,6 +63,7 @@ const CASES: Case[] = [
     output: "This is not a NixOS installation!\n",
     changed: false,
     verdict: "refused",
+    reason: /ended with 2: This is not a NixOS installation!/,
   },
   {
     name: "4",
@@ -124,6 +127,45 @@ const CASES: Case[] = [
     changed: false,
     verdict: "rollback",
     reason: /killed/,
+  },
+  {
+    name: "1, a unit file of the release that cannot be parsed",
+    exit: 1,
+    output: `Error: Failed to parse systemd unit file ${STORE}/etc/systemd/system/x.service\n\nCaused by:\n    no = or :\n`,
+    changed: false,
+    verdict: "refused",
+    reason: /^The release has a unit file that cannot be parsed: \/nix\/store\/\S+x\.service$/,
+  },
+  {
+    name: "1, a unit file of the running system that cannot be parsed",
+    exit: 1,
+    output: `Error: Failed to parse systemd unit file ${RUNNING}/x@.service.d/a.conf\n\nCaused by:\n    no = or :\n`,
+    changed: false,
+    verdict: "refused",
+    reason: /'systemctl stop x@\*\.service'/,
+  },
+  {
+    name: "1 of an error in several lines",
+    exit: 1,
+    output: "Error: Failed to get D-Bus connection\n\nCaused by:\n    Connection refused.\n",
+    changed: false,
+    verdict: "refused",
+    reason: /ended with 1: Error: Failed to get D-Bus connection: Connection refused$/,
+  },
+  {
+    name: "4 for a person's own units",
+    exit: 4,
+    output: `${ACTIVATED}warning: user activation for root failed\n`,
+    changed: true,
+    verdict: "units",
+  },
+  {
+    name: "127, it cannot be run",
+    exit: 127,
+    output: "env: no such file\n",
+    changed: false,
+    verdict: "refused",
+    reason: /ended with 127: env: no such file/,
   },
   {
     name: "a number that we do not know, early",

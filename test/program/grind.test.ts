@@ -85,6 +85,7 @@ describe("the stack that builds: grind", () => {
         subject: EVALUATION.subject,
         mode: "switch",
         probes: health,
+        unitFailures: "tolerant",
         confirm: true,
         timeouts: { switch: 300, confirm: 60, rollback: 300 },
         preflight: preflight.parse({}),

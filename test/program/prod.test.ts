@@ -62,6 +62,7 @@ describe("the stack that takes a release: prod", () => {
         subject: EVALUATION.subject,
         mode: "switch",
         probes: settingsOf("prod")["health"],
+        unitFailures: "tolerant",
         confirm: true,
         timeouts: { switch: 300, confirm: 60, rollback: 300 },
         preflight: preflight.parse({}),

@@ -16,7 +16,7 @@ describe("probes", () => {
   const defaults: [Probe, object][] = [
     [
       { name: "a", kind: "http", url: "http://127.0.0.1/" },
-      { status: [200], timeoutSeconds: 5 },
+      { status: [200], followRedirects: false, timeoutSeconds: 5 },
     ],
     [
       { name: "b", kind: "unit", unit: "a.service" },
@@ -37,6 +37,9 @@ describe("probes", () => {
       kind: "http",
       url: "https://example.com/",
       status: [204, 404],
+      followRedirects: true,
+      namespace: { unit: "container@a.service" },
+      onlyIfActive: "container@a.service",
       timeoutSeconds: 0.5,
       required: false,
       place: ["nixos-container", "run", "sandbox-live", "--"],
@@ -58,6 +61,33 @@ describe("probes", () => {
     ["a unit pattern", { kind: "unit", unit: "*.service" }, "unit"],
     ["a unit that is an option", { kind: "unit", unit: "--all.service" }, "unit"],
     ["a unit in another directory", { kind: "unit", unit: "../a.service" }, "unit"],
+    ["a namespace of nothing", { kind: "socket", port: 1, namespace: {} }, "namespace"],
+    [
+      "a namespace of two",
+      { kind: "socket", port: 1, namespace: { unit: "a.service", path: "/run/netns/a" } },
+      "namespace",
+    ],
+    [
+      "a namespace by a relative path",
+      { kind: "socket", port: 1, namespace: { path: "blue" } },
+      "namespace.path",
+    ],
+    [
+      "a namespace of a unit pattern",
+      { kind: "http", url: "http://a/", namespace: { unit: "*.service" } },
+      "namespace.unit",
+    ],
+    ["an address that is a name", { kind: "socket", port: 1, address: "localhost" }, "address"],
+    [
+      "redirects that are neither followed nor not",
+      { kind: "http", url: "http://a/", followRedirects: "yes" },
+      "followRedirects",
+    ],
+    [
+      "a condition that is no unit",
+      { kind: "socket", port: 1, onlyIfActive: "vm" },
+      "onlyIfActive",
+    ],
     ["port 0", { kind: "socket", port: 0 }, "port"],
     ["an empty command", { kind: "command", argv: [] }, "argv"],
     ["a NUL in a command", { kind: "command", argv: ["a\0b"] }, "argv.0"],

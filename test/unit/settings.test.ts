@@ -43,6 +43,7 @@ describe("settings", () => {
     const settings = parseSettings(settingsOf("grind"));
     assert.deepEqual(settings.activation, {
       mode: "switch",
+      unitFailures: "tolerant",
       confirm: true,
       timeouts: { switch: 300, confirm: 60, rollback: 300 },
       preflight: PREFLIGHT,
@@ -93,6 +94,16 @@ describe("settings", () => {
       "an unknown setting at the top of host",
       changed(["host", "nmae"], "x"),
       /^\[choiros:host(\.nmae)?\] .*nmae/,
+    ],
+    [
+      "a namespace of a probe that is neither unit nor path",
+      changed(["health", 1, "namespace"], {}),
+      /^\[choiros:health\[1\]\.namespace\] must name either a unit or a path/,
+    ],
+    [
+      "a policy for failed units that is none",
+      changed(["activation"], { unitFailures: "lenient" }),
+      /^\[choiros:activation\.unitFailures\] .*tolerant.*strict/,
     ],
     [
       "an unknown setting of a probe",

@@ -56,6 +56,18 @@ describe("drift", () => {
       [/^hypervisor\.service does not exist$/],
     ],
     [
+      "none where the unit of a probe may be inactive",
+      withUnit({ active: "inactive", sub: "dead" }),
+      identity({ onlyIfActive: unit }),
+      [],
+    ],
+    [
+      "a unit that may be inactive, but has failed",
+      withUnit({ active: "failed", sub: "failed" }),
+      identity({ onlyIfActive: unit }),
+      [/^hypervisor\.service is failed/],
+    ],
+    [
       "a unit that systemd cannot find",
       withUnit({ load: "not-found", active: "inactive" }),
       identity({}),
