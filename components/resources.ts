@@ -1,4 +1,3 @@
-import * as pulumi from "@pulumi/pulumi";
 import type { Manifest } from "../contract/manifest.ts";
 import type {
   BuildInputs,
@@ -10,6 +9,7 @@ import type {
   SystemProfileInputs,
   SystemProfileOutputs,
 } from "../contract/resources.ts";
+import * as pulumi from "./pulumi.ts";
 
 /* The provider's resources and functions, as a Pulumi program sees them. */
 
@@ -69,7 +69,7 @@ export function getPlan(args: GetPlanInputs): Promise<PlanSummary> {
 // The provider's own sentence, without the stack of the call that carried it.
 async function invoke<T>(token: string, args: object): Promise<T> {
   try {
-    return await pulumi.runtime.invoke(token, { ...args });
+    return await pulumi.invoke(token, { ...args });
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
     throw new pulumi.RunError(said.replace(/^invocation of \S+ returned an error: /i, ""));
