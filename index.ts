@@ -9,6 +9,7 @@ import { loadSettings } from "./settings.ts";
 const settings = loadSettings();
 
 const machine = new Host(settings.host.name, settings.host);
+machine.lookAhead(settings.health);
 
 const promoted = await Release.from("release", settings.release);
 

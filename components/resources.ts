@@ -3,6 +3,7 @@ import type {
   BuildInputs,
   ClosureInputs,
   Evaluation,
+  GetHostInputs,
   GetPlanInputs,
   GetReleaseInputs,
   Live,
@@ -52,6 +53,11 @@ export class SystemProfile extends pulumi.CustomResource {
 /** The exact output paths of a revision, by evaluation on the builder. */
 export function getRelease(args: GetReleaseInputs): Promise<Evaluation> {
   return invoke("nixos:index:getRelease", args);
+}
+
+/** What a host runs now. */
+export function getHost(args: GetHostInputs): Promise<object> {
+  return invoke("nixos:index:getHost", args);
 }
 
 export interface PlanSummary {

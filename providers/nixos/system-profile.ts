@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { type Connection, describeConnection } from "../../contract/connection.ts";
 import type { HostState } from "../../contract/host-state.ts";
-import { completeProbe, type Probe } from "../../contract/probe.ts";
+import { completeProbe, contractUnits, type Probe } from "../../contract/probe.ts";
 import {
   type Live,
   type SystemProfileInputs,
@@ -16,19 +16,19 @@ import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
 import type { Reporter } from "./engine.ts";
 import { interruptible, runJob } from "./job.ts";
-import { observe } from "./observation.ts";
+import { observe, observed } from "./observation.ts";
 import { PartialFailure, type Resource } from "./resource.ts";
 import { reach } from "./route.ts";
-import { proveSameMachine } from "./same-machine.ts";
+import { requireSameMachine } from "./same-machine.ts";
 
 /**
  * What a host runs.
  *
- *     create -> adopt the host; one transaction if it does not run the release already
- *     read   -> observe the host: running system, boot default, units of the contract
- *     diff   -> the wanted release against what was observed, not against what was recorded
- *     update -> one transaction; a changed connection alone only proves that it is the same machine
- *     delete -> give up our roots and records: the host goes on running what it runs
+ *     create  -> adopt the host; one transaction if it does not run the release already
+ *     refresh -> observe the host: running system, boot default, units of the contract
+ *     diff    -> the wanted release against what was observed, not against what was recorded
+ *     update  -> one transaction; a changed connection alone has only to lead to the same machine
+ *     delete  -> give up our roots and records: the host goes on running what it runs
  */
 export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> = {
   inputs: systemProfileInputs,
@@ -48,6 +48,16 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
     return { id, outputs };
   },
 
+  async refresh(state, { connection }) {
+    const { live, drift } = await look({ ...inputsOf(state), connection }, observed);
+    if (!isDeepStrictEqual(state.connection, connection))
+      requireSameMachine(live.machineId, state.live.machineId, {
+        role: `this stack manages as ${state.host}`,
+        advice: "Correct the connection, or use a new host name.",
+      });
+    return { ...state, live, drift };
+  },
+
   async read(id, state) {
     const inputs = state === undefined ? await adopt(id) : inputsOf(state);
     const seen = await look(inputs);
@@ -55,11 +65,6 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
   },
 
   async update(state, wanted, report) {
-    if (!isDeepStrictEqual(state.connection, wanted.connection))
-      await proveSameMachine(wanted.connection, state.live.machineId, {
-        role: `this stack manages as ${wanted.host}`,
-        advice: "Correct the connection, or use a new host name.",
-      });
     requireMachine(wanted, state.live);
     if (needsTransaction(state, wanted)) return transact(state.host, wanted, report);
     return { ...state, ...wanted };
@@ -85,8 +90,9 @@ function needsTransaction(state: SystemProfileOutputs, wanted: SystemProfileInpu
 /** Observes the host and says in sentences where it differs from what it should run. */
 async function look(
   wanted: SystemProfileInputs,
+  ask = observe,
 ): Promise<Pick<SystemProfileOutputs, "live" | "drift">> {
-  const state = await observe(wanted.connection, { units: contractUnits(wanted.probes) });
+  const state = await ask(wanted.connection, { units: contractUnits(wanted.probes) });
   return { live: liveOf(state), drift: driftOf(state, wanted) };
 }
 
@@ -136,10 +142,6 @@ function unitDrift(probe: Probe & { kind: "unit" }, state: HostState): string[] 
 
 function nameOf(path: string | null): string {
   return path === null ? "nothing" : shortPath(path);
-}
-
-export function contractUnits(probes: readonly Probe[]): string[] {
-  return probes.flatMap((probe) => (probe.kind === "unit" ? [probe.unit] : []));
 }
 
 async function transact(
