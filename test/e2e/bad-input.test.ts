@@ -137,7 +137,7 @@ new Closure("result", {
           prodRefuses(
             { "host.connection": { kind: "ssh", host: "choiros-prod", identityFile } },
             /\[host\.connection\] choiros-prod: it refused every key/,
-            { args: ["--refresh=false"], env: { NIXOS_PROMOTE_SSH_CONFIG: `${directory}/config` } },
+            { env: { NIXOS_PROMOTE_SSH_CONFIG: `${directory}/config` } },
           ),
       );
     });
