@@ -1,5 +1,3 @@
-import "./components/stack-traces.ts"; // first, because what follows makes promises
-
 import { Activation } from "./components/activation.ts";
 import { Host } from "./components/host.ts";
 import { Release } from "./components/release.ts";
@@ -9,7 +7,6 @@ import { loadSettings } from "./settings.ts";
 const settings = loadSettings();
 
 const machine = new Host(settings.host.name, settings.host);
-machine.lookAhead(settings.health);
 
 const promoted = await Release.from("release", settings.release);
 

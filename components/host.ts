@@ -1,7 +1,5 @@
 import type { Connection } from "../contract/connection.ts";
-import { contractUnits, type Probe } from "../contract/probe.ts";
 import * as pulumi from "./pulumi.ts";
-import { getHost } from "./resources.ts";
 
 export interface HostArgs {
   /** Its name in a release: `nixosConfigurations.<name>`. */
@@ -31,13 +29,5 @@ export class Host extends pulumi.ComponentResource {
     this.connection = args.connection;
     this.machineId = args.machineId;
     this.registerOutputs({ name: this.hostName, connection: this.connection });
-  }
-
-  /**
-   * Begins to look at the machine while the program goes on: when its resources ask what it runs,
-   * the provider knows already. What goes wrong is theirs to say.
-   */
-  lookAhead(health: readonly Probe[]): void {
-    getHost({ connection: this.connection, units: contractUnits(health) }).catch(() => {});
   }
 }

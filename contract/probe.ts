@@ -71,11 +71,6 @@ export const probe = z.discriminatedUnion("kind", [
 
 export type Probe = z.infer<typeof probe>;
 
-/** The units that a health contract is about. */
-export function contractUnits(probes: readonly Probe[]): string[] {
-  return probes.flatMap((probe) => (probe.kind === "unit" ? [probe.unit] : []));
-}
-
 /** A probe with every default filled in, as the host gets it. */
 export function completeProbe(given: Probe): Record<string, unknown> {
   return { ...DEFAULTS.common, ...DEFAULTS[given.kind], ...given };

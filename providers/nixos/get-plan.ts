@@ -1,6 +1,6 @@
 import { type Description, description } from "../../contract/description.ts";
-import { contractUnits } from "../../contract/probe.ts";
 import { type GetPlanInputs, getPlanInputs } from "../../contract/resources.ts";
+import { contractUnits } from "../../contract/units.ts";
 import { call, type Executor } from "../executors/executor.ts";
 import { missingOf } from "./copy.ts";
 import { observe, observed } from "./observation.ts";

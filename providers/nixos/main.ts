@@ -48,6 +48,6 @@ const provider: Provider = {
 };
 
 allowImport();
-process.on("SIGTERM", () => process.exit(0));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(0));
 await main(provider, process.argv.slice(2));
 service();

@@ -75,7 +75,7 @@ function begin(key: string, connection: Connection): Batch {
     () => {
       gathering.delete(key);
       const question = { units: [...units], paths: [...paths] };
-      return call(executorFor(connection), "observe", question, hostState);
+      return call(executorFor(connection), "observe", question, hostState, { endsWithUs: true });
     },
   );
   const batch = { units, paths, answer };

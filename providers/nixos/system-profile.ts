@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { type Connection, describeConnection } from "../../contract/connection.ts";
 import type { HostState } from "../../contract/host-state.ts";
-import { completeProbe, contractUnits, type Probe } from "../../contract/probe.ts";
+import { completeProbe, type Probe } from "../../contract/probe.ts";
 import {
   type Live,
   type SystemProfileInputs,
@@ -10,6 +10,7 @@ import {
   systemProfileInputs,
 } from "../../contract/resources.ts";
 import { shortPath } from "../../contract/store-path.ts";
+import { contractUnits } from "../../contract/units.ts";
 import { type ProbeResult, type Verdict, verdict } from "../../contract/verdict.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";

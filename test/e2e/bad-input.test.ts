@@ -83,13 +83,13 @@ describe("bad input is refused before the host is touched", function () {
   });
 
   it("a path that is no store path is refused by the name of its property", async () => {
-    const program = `${world.project.directory}/index.ts`;
+    const program = `${world.project.directory}/start.ts`;
     const own = `import { Closure } from "./components/resources.ts";
 new Closure("result", {
   connection: { kind: "ssh", host: "choiros-prod" }, path: "/opt/choiros/result",
   transport: { via: "built-here" }, timeoutSeconds: 60,
 });`;
-    const shipped = new URL("../../index.ts", import.meta.url).pathname;
+    const shipped = new URL("../../start.ts", import.meta.url).pathname;
     unlinkSync(program);
     await during(
       () => writeFileSync(program, own),

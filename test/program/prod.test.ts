@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { closureInputs, getHostInputs, systemProfileInputs } from "../../contract/resources.ts";
+import { closureInputs, systemProfileInputs } from "../../contract/resources.ts";
 import { PLAN, type Ran, resolved, runProgram } from "../support/program.ts";
 import { EVALUATION, GRIND, MANIFEST, PROD, REV, SYSTEM_B } from "../support/samples.ts";
 import { settingsOf } from "../support/stack-config.ts";
@@ -22,28 +22,7 @@ describe("the stack that takes a release: prod", () => {
     it("reads the release from the grind stack of this project, and evaluates nothing", () => {
       const reference = ran.resources.find(({ type }) => type === "pulumi:pulumi:StackReference");
       assert.equal(reference?.id, "organization/choiros/grind");
-      assert.ok(!ran.calls.some(({ token }) => token === "nixos:index:getRelease"));
-    });
-
-    it("begins with a look at the host, which is all that it asks", () => {
-      const [first, ...more] = ran.calls;
-      assert.equal(first?.token, "nixos:index:getHost");
-      assert.deepEqual(getHostInputs.parse(first?.inputs), {
-        connection: PROD,
-        units: [
-          "hypervisor.service",
-          "container@sandbox-live.service",
-          "container@sandbox-dev.service",
-          "caddy.service",
-        ],
-      });
-      assert.deepEqual(more, []);
-    });
-
-    it("runs without that look: what is wrong with the host is its resources' to say", async () => {
-      const refuses = { "nixos:index:getHost": "[host.connection] nothing answers there." };
-      const refused = await runProgram({ stack: "prod", offer, refuses });
-      assert.deepEqual(refused.urns, ran.urns);
+      assert.deepEqual(ran.calls, []);
     });
 
     it("builds nothing: it is the reference, Host, Release, and Activation with its two resources", () => {
@@ -118,9 +97,9 @@ describe("the stack that takes a release: prod", () => {
       const ran = await preview();
       assert.deepEqual(
         ran.calls.map(({ token }) => token),
-        ["nixos:index:getHost", "nixos:index:getPlan"],
+        ["nixos:index:getPlan"],
       );
-      const { connection, builder, toplevel } = ran.calls[1]?.inputs ?? {};
+      const { connection, builder, toplevel } = ran.calls[0]?.inputs ?? {};
       assert.deepEqual(
         { connection, builder, toplevel },
         { connection: PROD, builder: GRIND, toplevel: SYSTEM_B },

@@ -4,7 +4,7 @@ import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const PROGRAM = ["index.ts", "settings.ts", "components/**/*.ts"];
+const PROGRAM = ["start.ts", "index.ts", "settings.ts", "components/**/*.ts"];
 const PROVIDER = ["providers/**/*.ts"];
 const ROOTS = ["contract/**/*.ts", ...PROGRAM, ...PROVIDER];
 

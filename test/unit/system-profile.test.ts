@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { HostState, UnitState } from "../../contract/host-state.ts";
-import { contractUnits, type Probe } from "../../contract/probe.ts";
+import type { Probe } from "../../contract/probe.ts";
 import type { SystemProfileOutputs } from "../../contract/resources.ts";
+import { contractUnits } from "../../contract/units.ts";
 import type { Verdict } from "../../contract/verdict.ts";
 import { driftOf, liveOf, reasonsOf, systemProfile } from "../../providers/nixos/system-profile.ts";
 import {
