@@ -1,5 +1,3 @@
-import "./components/stack-traces.ts"; // first, because what follows makes promises
-
 import { Activation } from "./components/activation.ts";
 import { Host } from "./components/host.ts";
 import { Release } from "./components/release.ts";

@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import * as pulumi from "./components/pulumi.ts";
 import { connection } from "./contract/connection.ts";
 import { preflight } from "./contract/preflight.ts";
 import { probe } from "./contract/probe.ts";
@@ -87,7 +87,7 @@ export type Settings = z.infer<typeof settings>;
 /** Reads and checks all of it at once, so that nothing is touched with half of it wrong. */
 export function loadSettings(config = new pulumi.Config()): Settings {
   const ours = `${config.name}:`;
-  const given = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(ours));
+  const given = Object.keys(pulumi.allConfig()).filter((key) => key.startsWith(ours));
   const keys = given.map((key) => key.slice(ours.length));
   const raw = Object.fromEntries(keys.map((key) => [key, config.getObject<unknown>(key)]));
   return parseSettings(raw, config.name);

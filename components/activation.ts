@@ -1,8 +1,8 @@
-import * as pulumi from "@pulumi/pulumi";
 import type { Preflight } from "../contract/preflight.ts";
 import type { Probe } from "../contract/probe.ts";
 import type { Live, SystemProfileInputs, SystemProfileOutputs } from "../contract/resources.ts";
 import type { Host } from "./host.ts";
+import * as pulumi from "./pulumi.ts";
 import type { Release } from "./release.ts";
 import { Closure, getPlan, SystemProfile } from "./resources.ts";
 
@@ -43,7 +43,7 @@ export class Activation extends pulumi.ComponentResource {
     const toplevel = args.release.toplevel(args.host.hostName);
     const closure = createClosure(name, args, toplevel, this);
     const system = createSystem(name, args, toplevel, closure, this);
-    if (pulumi.runtime.isDryRun()) showPlan(args, toplevel, system);
+    if (pulumi.isDryRun()) showPlan(args, toplevel, system);
     this.live = system.live;
     this.drift = system.drift;
     this.transaction = system.transaction;

@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi";
 import type { Connection } from "../contract/connection.ts";
+import * as pulumi from "./pulumi.ts";
 
 export interface HostArgs {
   /** Its name in a release: `nixosConfigurations.<name>`. */

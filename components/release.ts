@@ -1,8 +1,8 @@
-import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { type Connection, connection } from "../contract/connection.ts";
 import { type Manifest, manifest } from "../contract/manifest.ts";
 import type { Evaluation } from "../contract/resources.ts";
+import * as pulumi from "./pulumi.ts";
 import { Build, getRelease } from "./resources.ts";
 
 /** Build a revision on the builder. */
@@ -78,7 +78,7 @@ export class Release extends pulumi.ComponentResource {
           "Add the host to [release.hosts] of the stack that builds.",
       );
     }
-    return pulumi.runtime.isDryRun() ? pulumi.output(path) : this.manifest.apply(() => path);
+    return pulumi.isDryRun() ? pulumi.output(path) : this.manifest.apply(() => path);
   }
 }
 

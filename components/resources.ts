@@ -1,15 +1,16 @@
-import * as pulumi from "@pulumi/pulumi";
 import type { Manifest } from "../contract/manifest.ts";
 import type {
   BuildInputs,
   ClosureInputs,
   Evaluation,
+  GetHostInputs,
   GetPlanInputs,
   GetReleaseInputs,
   Live,
   SystemProfileInputs,
   SystemProfileOutputs,
 } from "../contract/resources.ts";
+import * as pulumi from "./pulumi.ts";
 
 /* The provider's resources and functions, as a Pulumi program sees them. */
 
@@ -54,6 +55,11 @@ export function getRelease(args: GetReleaseInputs): Promise<Evaluation> {
   return invoke("nixos:index:getRelease", args);
 }
 
+/** What a host runs now. */
+export function getHost(args: GetHostInputs): Promise<object> {
+  return invoke("nixos:index:getHost", args);
+}
+
 export interface PlanSummary {
   readonly from: string | null;
   readonly to: string;
@@ -69,7 +75,7 @@ export function getPlan(args: GetPlanInputs): Promise<PlanSummary> {
 // The provider's own sentence, without the stack of the call that carried it.
 async function invoke<T>(token: string, args: object): Promise<T> {
   try {
-    return await pulumi.runtime.invoke(token, { ...args });
+    return await pulumi.invoke(token, { ...args });
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
     throw new pulumi.RunError(said.replace(/^invocation of \S+ returned an error: /i, ""));

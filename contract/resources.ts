@@ -2,7 +2,7 @@ import { z } from "zod";
 import { connection } from "./connection.ts";
 import { fullRevision, type manifest } from "./manifest.ts";
 import { preflight } from "./preflight.ts";
-import { probe } from "./probe.ts";
+import { probe, unitName } from "./probe.ts";
 import { storePath } from "./store-path.ts";
 
 /*
@@ -133,7 +133,8 @@ export interface SystemProfileOutputs extends SystemProfileInputs {
   readonly transaction: z.infer<typeof transaction> | null;
 }
 
-export const getHostInputs = z.strictObject({ connection });
+export const getHostInputs = z.strictObject({ connection, units: z.array(unitName).max(100) });
+export type GetHostInputs = z.infer<typeof getHostInputs>;
 export const getPlanInputs = z.strictObject({
   connection,
   host: name,

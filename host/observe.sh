@@ -40,6 +40,9 @@ main() {
   last_commit "$STATE/ledger.jsonl" && ledger=$REPLY
   system_paths
 
+  # Its closure could be read, so it is valid: whoever asks next need not ask.
+  if [[ $unit_closure && " ${paths[*]} " != *" $current_system "* ]]; then paths+=("$current_system"); fi
+
   local failed_json units_json paths_json roots_json activation_json interrupted_json
   json_array "${failed[@]}"
   failed_json=$REPLY

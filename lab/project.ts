@@ -5,7 +5,7 @@ import { runMark } from "./runs.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../", import.meta.url));
 const LINKED = [
-  ...["Pulumi.yaml", "index.ts", "settings.ts", "package.json", "node_modules"],
+  ...["Pulumi.yaml", "start.ts", "index.ts", "settings.ts", "package.json", "node_modules"],
   ...["components", "contract", "host", "providers"],
 ];
 const STACKS = ["grind", "prod"] as const;

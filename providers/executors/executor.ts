@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly timeoutSeconds?: number;
   /** Use a connection that nothing else has used. Default: false. */
   readonly fresh?: boolean;
+  /** Give it up when we are ended: for what only reads. Default: false. */
+  readonly endsWithUs?: boolean;
 }
 
 /** A way to run our scripts on one host. It says nothing about what the scripts do. */
@@ -15,7 +17,11 @@ export interface Executor {
   /** What messages call the host. */
   readonly host: string;
   /** Runs a bash script as root, with `input` on its stdin after the script; answers its stdout. */
-  run(script: string, input: string, options: Required<RunOptions>): Promise<string>;
+  run(
+    script: string,
+    input: string,
+    options: RunOptions & { timeoutSeconds: number; fresh: boolean },
+  ): Promise<string>;
   /** Ends connections; no process is left. */
   close(): void;
 }
@@ -32,8 +38,7 @@ export async function call<T>(
   options: RunOptions = {},
 ): Promise<T> {
   const stdout = await executor.run(scriptOf(command), flatten(argument), {
-    timeoutSeconds: options.timeoutSeconds ?? 30,
-    fresh: options.fresh ?? false,
+    ...{ timeoutSeconds: 30, fresh: false, ...options },
   });
   const parsed = parseAnswer(stdout);
   const refusal = refused.safeParse(parsed);

@@ -16,6 +16,11 @@ export function executorFor(connection: Connection): Executor {
   return executor;
 }
 
+/** From now on, this is the way to the host: for those who stand in for one. */
+export function useExecutor(connection: Connection, executor: Executor): void {
+  executors.set(connectionKey(connection), executor);
+}
+
 export function closeExecutors(): void {
   for (const executor of executors.values()) executor.close();
   executors.clear();

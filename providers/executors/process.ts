@@ -10,15 +10,22 @@ export interface Ended {
 const STDOUT_LIMIT = 64 * 1024 * 1024;
 const STDERR_LIMIT = 64 * 1024;
 
+const endingWithUs = new Set<number>();
+
+process.on("exit", () => {
+  for (const leader of endingWithUs) endGroup(leader, "SIGTERM");
+});
+
 /** Runs a program without a shell, bounded in time and output. Never throws for how it ended. */
 export function runProcess(
   argv: readonly [string, ...string[]],
   input: string,
   timeoutSeconds: number,
-  env: NodeJS.ProcessEnv = process.env,
+  { endsWithUs = false } = {},
 ): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(argv[0], argv.slice(1), { stdio: "pipe", env, detached: true });
+    const child = spawn(argv[0], argv.slice(1), { stdio: "pipe", detached: true });
+    if (endsWithUs && child.pid !== undefined) endingWithUs.add(child.pid);
     const stdout = collect(child.stdout, STDOUT_LIMIT);
     const stderr = collect(child.stderr, STDERR_LIMIT);
     let timedOut = false;
@@ -35,6 +42,7 @@ export function runProcess(
     });
     child.on("close", (code) => {
       clearTimeout(timer);
+      endingWithUs.delete(child.pid ?? 0);
       resolve({ code, stdout: stdout(), stderr: stderr(), timedOut });
     });
   });

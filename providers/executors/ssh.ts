@@ -31,7 +31,7 @@ export function sshExecutor(connection: SshConnection): Executor {
 
   return {
     host,
-    async run(script, input, { timeoutSeconds, fresh }) {
+    async run(script, input, { timeoutSeconds, fresh, endsWithUs = false }) {
       const alone = fresh || calls++ === 0;
       if (!alone) master ??= startMaster(argv(["-M", "-S", socket], MASTER_COMMAND));
       await master;
@@ -40,6 +40,7 @@ export function sshExecutor(connection: SshConnection): Executor {
         argv(control, remoteCommand(script)),
         `${script}${input}`,
         timeoutSeconds,
+        { endsWithUs },
       );
       if (ended.code === 0 && !ended.timedOut) return ended.stdout;
       throw failureOf(host, ended, timeoutSeconds);

@@ -6,17 +6,17 @@ import { namingSetting } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import type { Reporter } from "./engine.ts";
 import { runJob } from "./job.ts";
-import { observe } from "./observation.ts";
+import { observe, observed } from "./observation.ts";
 import type { Resource } from "./resource.ts";
 import { reach } from "./route.ts";
 
 /**
  * A release, built once on the builder.
  *
- *     create -> realise every toplevel and component, sign them, root them under the revision
- *     read   -> all still valid and rooted? else it is gone
- *     update -> the same for another revision; the old roots are given up last
- *     delete -> give up the roots
+ *     create  -> realise every toplevel and component, sign them, root them under the revision
+ *     refresh -> all still valid and rooted? else it is gone
+ *     update  -> the same for another revision; the old roots are given up last
+ *     delete  -> give up the roots
  */
 export const build: Resource<BuildInputs, BuildOutputs> = {
   inputs: buildInputs,
@@ -29,15 +29,13 @@ export const build: Resource<BuildInputs, BuildOutputs> = {
     return { id: wanted.rev, outputs: { ...wanted, manifest: await realise(wanted, report) } };
   },
 
+  async refresh(state, { connection }) {
+    return (await isComplete({ ...state, connection }, observed)) ? state : undefined;
+  },
+
   async read(_id, state) {
     if (state === undefined) return undefined; // a build is cheap to make again, and cannot be told from its id
-    const paths = Object.values(outPathsOf(state));
-    const seen = await observe(state.connection, { paths }, "release.builder");
-    const complete = Object.entries(outPathsOf(state)).every(
-      ([name, path]) =>
-        seen.paths[path] === true && seen.roots[`${rootPrefix(state)}-${name}`] === path,
-    );
-    return complete ? { inputs: inputsOf(state), outputs: state } : undefined;
+    return (await isComplete(state)) ? { inputs: inputsOf(state), outputs: state } : undefined;
   },
 
   async update(state, wanted, report) {
@@ -54,6 +52,17 @@ export const build: Resource<BuildInputs, BuildOutputs> = {
     await giveUp(state, rootNames(state));
   },
 };
+
+/** Is everything that was built still valid, and safe from garbage collection? */
+async function isComplete(inputs: BuildInputs, ask = observe): Promise<boolean> {
+  const outPaths = Object.entries(outPathsOf(inputs));
+  const paths = outPaths.map(([, path]) => path);
+  const seen = await ask(inputs.connection, { paths }, "release.builder");
+  return outPaths.every(
+    ([name, path]) =>
+      seen.paths[path] === true && seen.roots[`${rootPrefix(inputs)}-${name}`] === path,
+  );
+}
 
 async function realise(wanted: BuildInputs, report: Reporter): Promise<Manifest> {
   const derivations = derivationsOf(wanted);

@@ -12,18 +12,18 @@ import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
 import { copyClosure } from "./copy.ts";
 import type { Reporter } from "./engine.ts";
-import { observe } from "./observation.ts";
+import { observe, observed } from "./observation.ts";
 import type { Resource } from "./resource.ts";
 import { reach } from "./route.ts";
-import { proveSameMachine } from "./same-machine.ts";
+import { requireSameMachine } from "./same-machine.ts";
 
 /**
  * A closure that is valid on a host and safe from garbage collection.
  *
- *     create -> copy what is missing, then root it
- *     read   -> still valid, still rooted? else it is gone
- *     update -> the same for the new path; the old root is given up last
- *     delete -> give up the root; the paths stay until the host collects garbage
+ *     create  -> copy what is missing, then root it
+ *     refresh -> still valid, still rooted? else it is gone
+ *     update  -> the same for the new path; the old root is given up last
+ *     delete  -> give up the root; the paths stay until the host collects garbage
  */
 export const closure: Resource<ClosureInputs, ClosureState> = {
   inputs: closureInputs,
@@ -36,29 +36,28 @@ export const closure: Resource<ClosureInputs, ClosureState> = {
     return { id: wanted.path, outputs: await bring(wanted, report) };
   },
 
+  async refresh(state, { connection }) {
+    const seen = await look({ ...inputsOf(state), connection }, observed);
+    if (state.machineId !== undefined && !isDeepStrictEqual(state.connection, connection))
+      requireSameMachine(seen.machineId, state.machineId, {
+        role: "that has the closure",
+        advice: "Correct the connection.",
+      });
+    return seen.isThere ? { ...state, root: seen.root, machineId: seen.machineId } : undefined;
+  },
+
   async read(id, state) {
     const inputs = state === undefined ? adopt(id) : inputsOf(state);
-    const root = rootOf(inputs.path);
-    const { paths, roots, machineId } = await observe(inputs.connection, { paths: [inputs.path] });
-    if (paths[inputs.path] !== true || roots[root] !== inputs.path) {
-      if (state !== undefined) return undefined;
-      throw new Failure(
-        "refused",
-        `[id] ${closureLabel(inputs)} does not exist, or has no gc root.`,
-      );
-    }
-    return { inputs, outputs: { ...inputs, root, machineId } };
+    const { isThere, root, machineId } = await look(inputs);
+    if (isThere) return { inputs, outputs: { ...inputs, root, machineId } };
+    if (state !== undefined) return undefined;
+    throw new Failure("refused", `[id] ${closureLabel(inputs)} does not exist, or has no gc root.`);
   },
 
   async update(state, wanted, report) {
     const samePath = state.path === wanted.path;
     if (samePath && isDeepStrictEqual(state.connection, wanted.connection))
       return { ...state, ...wanted };
-    if (state.machineId !== undefined && !isDeepStrictEqual(state.connection, wanted.connection))
-      await proveSameMachine(wanted.connection, state.machineId, {
-        role: "that has the closure",
-        advice: "Correct the connection.",
-      });
     // Also over a new way to the host: one that leads nowhere must never be recorded.
     const outputs = await bring(wanted, report);
     if (!samePath) await changeRoots(wanted, { remove: [state.root] });
@@ -73,6 +72,16 @@ export const closure: Resource<ClosureInputs, ClosureState> = {
 /** With the machine that the connection led to, so that another one never gets the closure. */
 interface ClosureState extends ClosureOutputs {
   readonly machineId?: string;
+}
+
+/** Is it valid on the host, and safe from garbage collection? */
+async function look(
+  { connection, path }: ClosureInputs,
+  ask = observe,
+): Promise<{ isThere: boolean; root: string; machineId: string }> {
+  const root = rootOf(path);
+  const { paths, roots, machineId } = await ask(connection, { paths: [path] });
+  return { isThere: paths[path] === true && roots[root] === path, root, machineId };
 }
 
 async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureState> {

@@ -1,5 +1,6 @@
 import { type Description, description } from "../../contract/description.ts";
 import { type GetPlanInputs, getPlanInputs } from "../../contract/resources.ts";
+import { contractUnits } from "../../contract/units.ts";
 import { call, type Executor } from "../executors/executor.ts";
 import { missingOf } from "./copy.ts";
 import { observe, observed } from "./observation.ts";
@@ -8,7 +9,7 @@ import { planText } from "./plan/text.ts";
 import { unitNames } from "./plan/units.ts";
 import type { Invocation } from "./resource.ts";
 import { reach } from "./route.ts";
-import { contractUnits, driftOf } from "./system-profile.ts";
+import { driftOf } from "./system-profile.ts";
 
 /** What putting a release on a host will do. Reads store metadata and unit files; changes nothing. */
 export const getPlan: Invocation<GetPlanInputs> = {
@@ -21,7 +22,7 @@ export const getPlan: Invocation<GetPlanInputs> = {
 
 async function make(inputs: GetPlanInputs): Promise<Plan> {
   const { connection, builder, toplevel, probes } = inputs;
-  const state = await observed(connection, contractUnits(probes));
+  const state = await observed(connection, { units: contractUnits(probes) });
   // A host that no release of ours runs on yet cannot have drifted from one.
   const committed = state.ledger?.toplevel;
   const drift =

@@ -3,8 +3,7 @@ import type { Provider } from "@pulumi/pulumi/provider/provider.js";
 import { main } from "@pulumi/pulumi/provider/server.js";
 import { allowImport } from "./import-request.ts";
 
-// Of the two processes that the engine starts for each operation, one is only asked for its
-// version. So everything else is loaded at the first question.
+// Loaded while the engine makes our acquaintance, so that it need not wait for it.
 let loading: Promise<typeof import("./service.ts")> | undefined;
 
 async function service() {
@@ -49,5 +48,6 @@ const provider: Provider = {
 };
 
 allowImport();
-process.on("SIGTERM", () => process.exit(0));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(0));
 await main(provider, process.argv.slice(2));
+service();

@@ -4,15 +4,19 @@ import { call } from "../executors/executor.ts";
 import { executorFor } from "../executors/index.ts";
 import { namingRoute, type Route } from "./route.ts";
 
-interface Waiting {
-  readonly units: readonly string[];
-  readonly paths: readonly string[];
-  readonly resolve: (state: HostState) => void;
-  readonly reject: (error: unknown) => void;
+export interface Question {
+  readonly units?: readonly string[];
+  readonly paths?: readonly string[];
+}
+
+interface Batch {
+  readonly units: Set<string>;
+  readonly paths: Set<string>;
+  readonly answer: Promise<HostState>;
 }
 
 const GATHER_MILLISECONDS = 5;
-const waiting = new Map<string, Waiting[]>();
+const gathering = new Map<string, Batch>();
 
 /**
  * What a host runs now. Questions about one host that come together travel together: a refresh
@@ -20,48 +24,73 @@ const waiting = new Map<string, Waiting[]>();
  */
 export function observe(
   connection: Connection,
-  question: { units?: readonly string[]; paths?: readonly string[] } = {},
+  { units = [], paths = [] }: Question = {},
   route: Route = "host.connection",
 ): Promise<HostState> {
   const key = connectionKey(connection);
-  return new Promise<HostState>((resolve, reject) => {
-    const batch = waiting.get(key) ?? [];
-    batch.push({ units: question.units ?? [], paths: question.paths ?? [], resolve, reject });
-    if (batch.length > 1) return;
-    waiting.set(key, batch);
-    setTimeout(() => {
-      waiting.delete(key);
-      answer(connection, batch);
-    }, GATHER_MILLISECONDS);
-  }).catch((error) => {
-    throw namingRoute(route, error);
-  });
+  const batch = gathering.get(key) ?? begin(key, connection);
+  for (const unit of units) batch.units.add(unit);
+  for (const path of paths) batch.paths.add(path);
+  return named(route, batch.answer);
 }
 
-const latest = new Map<string, { readonly state: HostState; readonly at: number }>();
+interface Glance {
+  readonly answer: Promise<HostState>;
+  readonly at: number;
+}
+
+const latest = new Map<string, Glance>();
 const JUST_NOW_MILLISECONDS = 10_000;
 
 /**
- * What a host was just seen to run, for a preview: the refresh before it has looked already, and
- * nothing of ours changes a host in between.
+ * What a host was just seen to run, if nothing of ours has changed it since: a preview and an
+ * update ask several times within moments, and look once.
  */
-export function observed(connection: Connection, units: readonly string[]): Promise<HostState> {
-  const seen = latest.get(connectionKey(connection));
-  const fresh = seen !== undefined && performance.now() - seen.at < JUST_NOW_MILLISECONDS;
-  if (fresh && units.every((unit) => unit in seen.state.units)) return Promise.resolve(seen.state);
-  return observe(connection, { units });
+export async function observed(
+  connection: Connection,
+  question: Question = {},
+  route: Route = "host.connection",
+): Promise<HostState> {
+  const last = latest.get(connectionKey(connection));
+  if (last !== undefined && performance.now() - last.at < JUST_NOW_MILLISECONDS) {
+    const state = await named(route, last.answer);
+    if (answers(state, question)) return state;
+  }
+  return observe(connection, question, route);
 }
 
-function answer(connection: Connection, batch: Waiting[]): void {
-  const units = [...new Set(batch.flatMap((asked) => asked.units))];
-  const paths = [...new Set(batch.flatMap((asked) => asked.paths))];
-  call(executorFor(connection), "observe", { units, paths }, hostState).then(
-    (state) => {
-      latest.set(connectionKey(connection), { state, at: performance.now() });
-      for (const asked of batch) asked.resolve(state);
-    },
-    (error) => {
-      for (const asked of batch) asked.reject(error);
+/** From now on, hosts are looked at again: something is done to them. */
+export function forgetObservations(): void {
+  latest.clear();
+}
+
+function answers(state: HostState, { units = [], paths = [] }: Question): boolean {
+  return units.every((unit) => unit in state.units) && paths.every((path) => path in state.paths);
+}
+
+function begin(key: string, connection: Connection): Batch {
+  const units = new Set<string>();
+  const paths = new Set<string>();
+  const answer = new Promise<void>((gathered) => setTimeout(gathered, GATHER_MILLISECONDS)).then(
+    () => {
+      gathering.delete(key);
+      const question = { units: [...units], paths: [...paths] };
+      return call(executorFor(connection), "observe", question, hostState, { endsWithUs: true });
     },
   );
+  const batch = { units, paths, answer };
+  gathering.set(key, batch);
+  const glance = { answer, at: performance.now() };
+  latest.set(key, glance);
+  // What failed is asked again, by all who have not waited for it.
+  answer.catch(() => {
+    if (latest.get(key) === glance) latest.delete(key);
+  });
+  return batch;
+}
+
+function named<T>(route: Route, answer: Promise<T>): Promise<T> {
+  return answer.catch((error) => {
+    throw namingRoute(route, error);
+  });
 }

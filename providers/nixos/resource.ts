@@ -4,9 +4,11 @@ import type { Reporter } from "./engine.ts";
 /** One resource type of the provider, on typed data. `main.ts` speaks Pulumi's protocol for all. */
 export interface Resource<Inputs extends object, Outputs extends Inputs> {
   readonly inputs: z.ZodType<Inputs>;
-  /** Does the recorded state differ from what is wanted? `replaces` names what cannot be updated. */
+  /** Does the state differ from what is wanted? `replaces` names what cannot be updated. */
   diff(state: Outputs, wanted: Inputs): { changes: boolean; replaces?: string[] };
   create(wanted: Inputs, report: Reporter): Promise<{ id: string; outputs: Outputs }>;
+  /** The recorded state as it is now, seen over the wanted way; undefined when it is gone. */
+  refresh(state: Outputs, wanted: Inputs): Promise<Outputs | undefined>;
   /** What is really there; undefined when it is gone. `state` is undefined on import. */
   read(
     id: string,

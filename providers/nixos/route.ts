@@ -24,11 +24,11 @@ export function namingRoute(route: Route, error: unknown): unknown {
   return isClosed(error) ? inContext(`[${route}]`, error) : error;
 }
 
-/** What is read is reached as it was recorded, not as it is set now: without a word on that, a corrected setting would seem to be ignored. */
+/** A `pulumi refresh` reaches what it reads as it was recorded, not as it is set now: without a word on that, a corrected setting would seem to be ignored. */
 export function namingRecord(error: unknown): unknown {
   if (!isClosed(error)) return error;
   const advice =
-    "This way was recorded by the last `pulumi up`. If you have changed the setting since, run `pulumi up --refresh=false` once.";
+    "This way was recorded by the last `pulumi up`. If you have changed the setting since, run `pulumi up`.";
   return new Failure(error.kind, `${error.message} ${advice}`, { cause: error });
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Provider } from "@pulumi/pulumi/provider/provider.js";
 import { z } from "zod";
 import { closeExecutors } from "../executors/index.ts";
@@ -9,6 +10,7 @@ import { getHost } from "./get-host.ts";
 import { getPlan } from "./get-plan.ts";
 import { getRelease } from "./get-release.ts";
 import { interruptJobs } from "./job.ts";
+import { forgetObservations } from "./observation.ts";
 import { type Invocation, PartialFailure, type Resource } from "./resource.ts";
 import { namingRecord } from "./route.ts";
 import { systemProfile } from "./system-profile.ts";
@@ -34,13 +36,19 @@ export const service = {
     return { inputs: news, failures: checkInputs(resourceOf(urn).inputs, news) };
   },
 
+  // A refresh and a diff in one: every preview and every update starts from what the hosts run,
+  // while the program goes on. Pulumi's own refresh would come before the program.
   async diff(_id, urn, olds, news) {
     if (containsUnknown(news)) return { changes: true };
-    return resourceOf(urn).diff(olds as never, parse(urn, news));
+    const [resource, wanted] = [resourceOf(urn), parse(urn, news)];
+    const now = await told(() => resource.refresh(olds as never, wanted));
+    if (now === undefined) return { changes: true }; // gone: the update makes it again
+    const { changes, ...more } = resource.diff(now, wanted);
+    return { changes: changes || !isDeepStrictEqual(now, olds), ...more };
   },
 
   async create(urn, inputs) {
-    const { id, outputs } = await told(() =>
+    const { id, outputs } = await changing(() =>
       resourceOf(urn).create(parse(urn, inputs), reporterFor(urn)),
     );
     return { id, outs: outputs };
@@ -61,15 +69,17 @@ export const service = {
   },
 
   async update(_id, urn, olds, news) {
-    return {
-      outs: await told(() =>
-        resourceOf(urn).update(olds as never, parse(urn, news), reporterFor(urn)),
-      ),
-    };
+    const [resource, wanted, report] = [resourceOf(urn), parse(urn, news), reporterFor(urn)];
+    const outs = await changing(async () => {
+      const now = await resource.refresh(olds as never, wanted);
+      if (now === undefined) return (await resource.create(wanted, report)).outputs;
+      return resource.update(now, wanted, report);
+    });
+    return { outs };
   },
 
   async delete(_id, urn, props) {
-    await told(() => resourceOf(urn).delete(props as never, reporterFor(urn)));
+    await changing(() => resourceOf(urn).delete(props as never, reporterFor(urn)));
   },
 
   async invoke(token, inputs) {
@@ -95,6 +105,16 @@ function resourceOf(urn: string): Resource<never, never> {
 
 function parse(urn: string, inputs: unknown): never {
   return resourceOf(urn).inputs.parse(inputs) as never;
+}
+
+// What was seen of a host before something is done to it says nothing about it afterwards.
+async function changing<T>(operation: () => Promise<T>): Promise<T> {
+  forgetObservations();
+  try {
+    return await told(operation);
+  } finally {
+    forgetObservations();
+  }
 }
 
 // A failure is a sentence; a stack trace below it would only hide it.

@@ -11,25 +11,26 @@ import {
   systemProfileInputs,
 } from "../../contract/resources.ts";
 import { shortPath } from "../../contract/store-path.ts";
+import { contractUnits } from "../../contract/units.ts";
 import { type ProbeResult, type Verdict, verdict } from "../../contract/verdict.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
 import type { Reporter } from "./engine.ts";
 import { interruptible, runJob } from "./job.ts";
-import { observe } from "./observation.ts";
+import { observe, observed } from "./observation.ts";
 import { PartialFailure, type Resource } from "./resource.ts";
 import { reach } from "./route.ts";
-import { proveSameMachine } from "./same-machine.ts";
+import { requireSameMachine } from "./same-machine.ts";
 
 /**
  * What a host runs.
  *
- *     create -> adopt the host; one transaction if it does not run the release already
- *     read   -> observe the host: running system, boot default, units of the contract
- *     diff   -> the wanted release against what was observed, not against what was recorded
- *     update -> one transaction; a changed connection alone only proves that it is the same machine
- *     delete -> give up our roots and records: the host goes on running what it runs
+ *     create  -> adopt the host; one transaction if it does not run the release already
+ *     refresh -> observe the host: running system, boot default, units of the contract
+ *     diff    -> the wanted release against what was observed, not against what was recorded
+ *     update  -> one transaction; a changed connection alone has only to lead to the same machine
+ *     delete  -> give up our roots and records: the host goes on running what it runs
  */
 export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> = {
   inputs: systemProfileInputs,
@@ -49,6 +50,16 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
     return { id, outputs };
   },
 
+  async refresh(state, { connection }) {
+    const { live, drift } = await look({ ...inputsOf(state), connection }, observed);
+    if (!isDeepStrictEqual(state.connection, connection))
+      requireSameMachine(live.machineId, state.live.machineId, {
+        role: `this stack manages as ${state.host}`,
+        advice: "Correct the connection, or use a new host name.",
+      });
+    return { ...state, live, drift };
+  },
+
   async read(id, state) {
     const inputs = state === undefined ? await adopt(id) : inputsOf(state);
     const seen = await look(inputs);
@@ -56,11 +67,6 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
   },
 
   async update(state, wanted, report) {
-    if (!isDeepStrictEqual(state.connection, wanted.connection))
-      await proveSameMachine(wanted.connection, state.live.machineId, {
-        role: `this stack manages as ${wanted.host}`,
-        advice: "Correct the connection, or use a new host name.",
-      });
     requireMachine(wanted, state.live);
     if (needsTransaction(state, wanted)) return transact(state.host, wanted, report);
     return { ...state, ...wanted };
@@ -86,8 +92,9 @@ function needsTransaction(state: SystemProfileOutputs, wanted: SystemProfileInpu
 /** Observes the host and says in sentences where it differs from what it should run. */
 async function look(
   wanted: SystemProfileInputs,
+  ask = observe,
 ): Promise<Pick<SystemProfileOutputs, "live" | "drift">> {
-  const state = await observe(wanted.connection, { units: contractUnits(wanted.probes) });
+  const state = await ask(wanted.connection, { units: contractUnits(wanted.probes) });
   return { live: liveOf(state), drift: driftOf(state, wanted) };
 }
 
@@ -148,13 +155,6 @@ function unitDrift(probe: Probe & { kind: "unit" }, state: HostState): string[] 
 
 function nameOf(path: string | null): string {
   return path === null ? "nothing" : shortPath(path);
-}
-
-export function contractUnits(probes: readonly Probe[]): string[] {
-  const names = probes.flatMap((probe) =>
-    probe.kind === "unit" ? [probe.unit, probe.onlyIfActive ?? probe.unit] : [],
-  );
-  return [...new Set(names)];
 }
 
 async function transact(

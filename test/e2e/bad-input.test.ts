@@ -83,13 +83,13 @@ describe("bad input is refused before the host is touched", function () {
   });
 
   it("a path that is no store path is refused by the name of its property", async () => {
-    const program = `${world.project.directory}/index.ts`;
+    const program = `${world.project.directory}/start.ts`;
     const own = `import { Closure } from "./components/resources.ts";
 new Closure("result", {
   connection: { kind: "ssh", host: "choiros-prod" }, path: "/opt/choiros/result",
   transport: { via: "built-here" }, timeoutSeconds: 60,
 });`;
-    const shipped = new URL("../../index.ts", import.meta.url).pathname;
+    const shipped = new URL("../../start.ts", import.meta.url).pathname;
     unlinkSync(program);
     await during(
       () => writeFileSync(program, own),
@@ -137,7 +137,7 @@ new Closure("result", {
           prodRefuses(
             { "host.connection": { kind: "ssh", host: "choiros-prod", identityFile } },
             /\[host\.connection\] choiros-prod: it refused every key/,
-            { args: ["--refresh=false"], env: { NIXOS_PROMOTE_SSH_CONFIG: `${directory}/config` } },
+            { env: { NIXOS_PROMOTE_SSH_CONFIG: `${directory}/config` } },
           ),
       );
     });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import {
   assertRuns,
   invocations,
@@ -124,6 +124,27 @@ describe("the life of a stack, as Pulumi users know it", function () {
       assert.deepEqual(await switchesSince(world.prod, journal), []);
     });
 
+    it("is used at once, also when the recorded one leads nowhere any more", async () => {
+      const config = `${world.lab.dir}/ssh_config.moved`;
+      const text = readFileSync(`${world.lab.dir}/ssh_config`, "utf8");
+      writeFileSync(config, text.replace("Host choiros-prod", "Host choiros-moved choiros-prod"));
+      world.connect("prod", "{kind: ssh, host: choiros-moved}");
+      await world.up("prod", { env: { NIXOS_PROMOTE_SSH_CONFIG: config } });
+      rmSync(config);
+      const refresh = await world.project.pulumi(["refresh", "--yes", "--stack", "prod"]);
+      assert.notEqual(refresh.code, 0);
+      assert.match(
+        refresh.output,
+        /choiros-moved: no such host.*recorded by the last `pulumi up`/s,
+      );
+      world.connect("prod", "{kind: ssh, host: choiros-prod}");
+      const before = await invocations(world.prod);
+      await world.up("prod");
+      const { connection } = (await world.profile("prod")).inputs;
+      assert.deepEqual(connection, { kind: "ssh", host: "choiros-prod" });
+      assert.deepEqual(touched(before, await invocations(world.prod)), []);
+    });
+
     it("to another machine is refused, and neither machine is touched", async () => {
       world.connect("prod", "{kind: ssh, host: choiros-grind}");
       const hosts = [world.grind, world.prod];
@@ -151,7 +172,30 @@ describe("the life of a stack, as Pulumi users know it", function () {
     });
   });
 
-  describe("05 pulumi destroy", () => {
+  describe("05 a closure's gc root that somebody took away", () => {
+    let root: string;
+
+    it("shows in a preview, also in one with --refresh=false", async () => {
+      root = String((await world.recordedOf("prod", CLOSURE)).outputs?.root);
+      await world.prod.must(["rm", `/nix/var/nix/gcroots/nixos-promote/${root}`]);
+      for (const more of [[], ["--refresh=false"]]) {
+        const { output } = await world.project.must(["preview", "--stack", "prod", ...more]);
+        assert.match(output, /Closure choiros-prod-closure update/);
+        assert.match(output, /~ 1 to update\n/);
+      }
+      assert.equal((await roots(world.prod))[root], undefined);
+    });
+
+    it("is put back by up, which leaves the running system alone", async () => {
+      const before = await invocations(world.prod);
+      await world.up("prod");
+      assert.equal((await roots(world.prod))[root], b);
+      assert.deepEqual(touched(before, await invocations(world.prod)), []);
+      assert.match(await world.preview("prod"), /6 unchanged\n/);
+    });
+  });
+
+  describe("06 pulumi destroy", () => {
     it("leaves prod running, and gives up the stack's gc roots and records", async () => {
       const [before, runs] = [await invocations(world.prod), await pointers(world.prod)];
       const held = Object.keys(await roots(world.prod)).filter((name) =>

@@ -42,7 +42,7 @@ describe("host commands", function () {
     assert.equal(state.units["ssh.service"]?.active, "active");
     assert.equal(state.units["nothing.service"]?.load, "not-found");
     assert.equal(state.units["a\\x2db@c.service"]?.memberOf, null);
-    assert.deepEqual(state.paths, { [NOWHERE]: false });
+    assert.deepEqual(state.paths, { [NOWHERE]: false, [state.currentSystem ?? ""]: true });
     assert.equal(state.activation, null);
     const after = await on.prod.must([
       "bash",

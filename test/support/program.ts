@@ -6,6 +6,8 @@ import { configOf } from "./stack-config.ts";
 export interface World {
   readonly stack: "grind" | "prod";
   readonly preview?: boolean;
+  /** What is run. Default: index.ts. */
+  readonly from?: "start.ts" | "index.ts";
   /** Settings that differ from the shipped ones; undefined takes one out. */
   readonly config?: Record<string, unknown>;
   /** What the stack that prod takes its release from says. */
@@ -38,7 +40,7 @@ export const TRANSACTION = {
 
 let runs = 0;
 
-/** Runs `index.ts` as Pulumi would, with an engine that only remembers. */
+/** Runs the program as Pulumi would, with an engine that only remembers. */
 export async function runProgram(world: World): Promise<Ran> {
   const resources: MockResourceArgs[] = [];
   const calls: MockCallArgs[] = [];
@@ -66,8 +68,9 @@ export async function runProgram(world: World): Promise<Ran> {
   pulumi.runtime.setAllConfig(textOf({ ...configOf(world.stack), ...world.config }));
   Object.assign(pulumi.log, { info: async (message: string) => void logged.push(message) });
   runs += 1;
-  const program = new URL(`../../index.ts?run=${runs}`, import.meta.url).href;
-  const outputs: Record<string, unknown> = { ...(await import(program)) };
+  const file = world.from ?? "index.ts";
+  const program = await import(new URL(`../../${file}?run=${runs}`, import.meta.url).href);
+  const outputs: Record<string, unknown> = { ...(await (program.default?.() ?? program)) };
   await settled();
   return {
     ...{ outputs, resources, calls, logged },

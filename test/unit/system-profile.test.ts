@@ -2,14 +2,9 @@ import assert from "node:assert/strict";
 import type { HostState, UnitState } from "../../contract/host-state.ts";
 import type { Probe } from "../../contract/probe.ts";
 import type { SystemProfileOutputs } from "../../contract/resources.ts";
+import { contractUnits } from "../../contract/units.ts";
 import type { Verdict } from "../../contract/verdict.ts";
-import {
-  contractUnits,
-  driftOf,
-  liveOf,
-  reasonsOf,
-  systemProfile,
-} from "../../providers/nixos/system-profile.ts";
+import { driftOf, liveOf, reasonsOf, systemProfile } from "../../providers/nixos/system-profile.ts";
 import {
   GRIND,
   hostState,
