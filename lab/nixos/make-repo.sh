@@ -12,6 +12,7 @@ revisions=(
   b:a c-503:b bad-unit:a bad-activate:a bad-check:a late-crash:a stale:a new-unit:a boot-only:a
   no-build:a no-host:a new-kernel:a inhibited:a crash-loop:a c-prod:b
   guarded:a old-state:guarded slow-activate:a secrets:a
+  bridge:a bridge-b:bridge bridge-503:bridge-b
 )
 
 main() {
