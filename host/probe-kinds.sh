@@ -87,6 +87,7 @@ $(at_place cat -- "/proc/$2/cmdline" 2>/dev/null </dev/null | tr '\000' '\n' || 
       return 1
     fi
   done
+  ((${#place[@]})) || ! strays_from_links "$1" "$2"
 }
 
 try_socket() {

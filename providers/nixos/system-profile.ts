@@ -242,6 +242,8 @@ function stateSentence(host: string, said: Verdict, now: Live): string {
   const running = `${host} runs ${nameOf(now.currentSystem)} and would boot ${nameOf(now.profile)}.`;
   switch (said.outcome) {
     case "committed":
+    case "tested":
+    case "shown":
       return running;
     case "rolled-back":
       return `It rolled back by itself: ${running} Mend the release and run \`pulumi up\` again.`;

@@ -70,7 +70,7 @@ describe("probes", function () {
     return JSON.parse(
       (
         await bash(
-          ["json.sh", "lib.sh", "units.sh", "switch.sh", "probe-kinds.sh", "probe.sh"],
+          ["json.sh", "lib.sh", "units.sh", "switch.sh", "links.sh", "probe-kinds.sh", "probe.sh"],
           PROBE,
           input,
         )

@@ -104,6 +104,7 @@ export function unitState(more: Partial<UnitState> = {}): UnitState {
 export function verdictOf(more: Partial<Verdict> = {}): Verdict {
   return {
     id: "activate-1",
+    mode: "switch",
     outcome: "committed",
     failedStep: null,
     reason: null,
@@ -113,6 +114,8 @@ export function verdictOf(more: Partial<Verdict> = {}): Verdict {
     before: { currentSystem: SYSTEM_A, profile: SYSTEM_A },
     after: { currentSystem: SYSTEM_B, profile: SYSTEM_B },
     switch: { exit: 0, seconds: 0.6, output: "" },
+    shown: null,
+    links: null,
     rollback: null,
     probes: [],
     healthAfterRollback: null,
