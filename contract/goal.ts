@@ -31,10 +31,24 @@ export class Goal {
     this.effect = more.effect;
   }
 
+  /** A trial leaves the boot default to what it was, and does not mind. */
+  get mindsBootDefault(): boolean {
+    return this.setsBootDefault || !this.changesHost;
+  }
+
+  /** What waits for a reboot does not mind what runs until then. */
+  get mindsRunning(): boolean {
+    return this.activates || !this.changesHost;
+  }
+
   /** Is there something to do on a host that runs and would boot these systems? */
-  wants(toplevel: string, host: { currentSystem: string | null; profile: string | null }): boolean {
+  wants(
+    toplevel: string | undefined,
+    host: { currentSystem: string | null; profile: string | null },
+  ): boolean {
+    if (!this.changesHost) return true;
+    if (toplevel === undefined) return false;
     return (
-      !this.changesHost ||
       (this.activates && host.currentSystem !== toplevel) ||
       (this.setsBootDefault && host.profile !== toplevel)
     );

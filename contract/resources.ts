@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { connection } from "./connection.ts";
+import { mode } from "./goal.ts";
+import { links } from "./links.ts";
 import { fullRevision, type manifest } from "./manifest.ts";
 import { preflight } from "./preflight.ts";
 import { probe } from "./probe.ts";
@@ -80,23 +82,37 @@ export const closureInputs = z.strictObject({
 });
 export type ClosureInputs = z.infer<typeof closureInputs>;
 
-export const systemProfileInputs = z.strictObject({
+const systemProfileShape = z.strictObject({
   connection,
   host: name,
-  toplevel: storePath,
+  strategy: z
+    .enum(["closure", "links"])
+    .optional()
+    .describe("What is switched: the whole system, or links alone. Default: closure."),
+  toplevel: storePath.optional(),
+  links: links.optional(),
   rev: fullRevision,
   subject: text,
   machineId: z
     .string()
     .regex(/^[0-9a-f]{32}$/, "must be the 32 digits of /etc/machine-id")
     .optional(),
-  mode: z.enum(["switch"]),
+  mode,
   probes: z.array(probe).max(100),
   confirm: z.boolean(),
   timeouts: z.strictObject({ switch: seconds, confirm: seconds, rollback: seconds }),
   preflight,
 });
-export type SystemProfileInputs = z.infer<typeof systemProfileInputs>;
+export const systemProfileInputs = systemProfileShape
+  .refine(({ strategy, toplevel }) => strategy === "links" || toplevel !== undefined, {
+    path: ["toplevel"],
+    message: "must be given, unless the strategy is links",
+  })
+  .refine(({ strategy, links: given }) => strategy !== "links" || given !== undefined, {
+    path: ["links"],
+    message: "must be given where the strategy is links",
+  });
+export type SystemProfileInputs = z.infer<typeof systemProfileShape>;
 
 /** What a host was seen to run, and where that differs from what it should. */
 export const live = z.object({
@@ -107,6 +123,7 @@ export const live = z.object({
   profile: z.string().nullable(),
   bootedSystem: z.string().nullable(),
   failedUnits: z.array(z.string()),
+  links: z.record(z.string(), z.string().nullable()).optional().describe("Where each leads"),
 });
 export type Live = z.infer<typeof live>;
 
@@ -128,6 +145,8 @@ export interface ClosureOutputs extends ClosureInputs {
 export interface SystemProfileOutputs extends SystemProfileInputs {
   readonly live: Live;
   readonly drift: string[];
+  /** What is as wanted, and not yet or not for long: sentences. */
+  readonly pending: string[];
   readonly transaction: z.infer<typeof transaction> | null;
 }
 
@@ -135,7 +154,9 @@ export const getHostInputs = z.strictObject({ connection });
 export const getPlanInputs = z.strictObject({
   connection,
   host: name,
-  toplevel: storePath,
+  mode,
+  toplevel: storePath.optional(),
+  links: links.optional(),
   rev: fullRevision,
   subject: text,
   builder: connection,

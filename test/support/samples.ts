@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { SshConnection } from "../../contract/connection.ts";
 import type { HostState, UnitState } from "../../contract/host-state.ts";
+import type { Links } from "../../contract/links.ts";
 import type { Manifest } from "../../contract/manifest.ts";
 import { preflight } from "../../contract/preflight.ts";
 import type { Evaluation, SystemProfileInputs } from "../../contract/resources.ts";
@@ -85,6 +86,14 @@ export function hostState(more: Partial<HostState> = {}): HostState {
     ...more,
   };
 }
+
+/** hypervisor's program at /opt/choiros/bin/hypervisor. */
+export const LINKS: Links = {
+  directory: "/opt/choiros/bin",
+  files: { hypervisor: `${pathOf("hypervisor-1.5.0")}/bin/hypervisor` },
+  components: [pathOf("hypervisor-1.5.0")],
+  restart: ["hypervisor.service"],
+};
 
 export function unitState(more: Partial<UnitState> = {}): UnitState {
   return {
