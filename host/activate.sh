@@ -1,4 +1,4 @@
-# needs: json.sh lib.sh units.sh roots.sh goal.sh preflight.sh preflight-room.sh preflight-others.sh preflight-reboot.sh preflight-credentials.sh switch.sh links.sh probe-kinds.sh probe.sh diagnostics.sh commit.sh rollback.sh
+# needs: json.sh lib.sh units.sh roots.sh goal.sh preflight.sh preflight-room.sh preflight-others.sh preflight-reboot.sh preflight-credentials.sh switch.sh links.sh checkout.sh probe-kinds.sh probe.sh diagnostics.sh commit.sh rollback.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # The activation of a system as one transaction, run by the host itself, as a job. Which steps it takes is the goal's matter;
 # a failed one leads back to what ran before. In every mode but `immediate` and `boot` the boot default is untouched until
@@ -38,9 +38,12 @@ settings() {
   arg_get id && id=$REPLY
   check_goal
   check_links
+  check_checkout
   if [[ $with_system ]]; then
-    arg_get toplevel && toplevel=$REPLY
-    require_store_path toplevel "$toplevel"
+    # A checkout tells by itself which system it is.
+    if [[ $strategy != flake ]]; then arg_get toplevel; fi
+    toplevel=${arg[toplevel]-}
+    if [[ $toplevel ]]; then require_store_path toplevel "$toplevel"; fi
   fi
   for key in switch confirm rollback; do
     arg_get "timeouts.$key"
@@ -96,18 +99,26 @@ step_switch() {
   set_decision unasked
   not_cancelled || return
   profile_moved=yes
-  set_profile "$toplevel" || { because "The system profile could not be set."; return; }
-  activate switch
+  if [[ $strategy == flake ]]; then
+    activate flake
+  else
+    set_profile "$toplevel" || { because "The system profile could not be set."; return; }
+    activate switch
+  fi
 }
 
-# activate ACTION
+# activate ACTION: test or switch; or flake, which has nixos-rebuild switch to what the checkout holds.
 activate() {
   local changed=no
   status "$step" "activating ${toplevel##*/}"
   # If the power is cut from here on, the record of it must have reached the disk.
   sync -- "$JOB/status.json" "$STATE/activation" 2>/dev/null || true
   switched=yes
-  run_switch "$toplevel" "$1" "${arg[timeouts.switch]}" "activating ${toplevel##*/}"
+  if [[ $1 == flake ]]; then
+    rebuild_switch "activating ${toplevel##*/}"
+  else
+    run_switch "$toplevel" "$1" "${arg[timeouts.switch]}" "activating ${toplevel##*/}"
+  fi
   keep_switch
   if [[ $(readlink -e -- /run/current-system) != "$before_system" ]]; then changed=yes; fi
   judge_switch "$changed"
@@ -191,6 +202,7 @@ set_decision() {
 conclude() {
   local current profile diagnostics_file='' before_json after_json notes_json
   concluded=yes
+  if [[ $1 != committed && $1 != tested ]]; then restore_checkout || true; fi
   give_up_roots "$1"
   current=$(readlink -e -- /run/current-system) || current=''
   profile=$(readlink -e -- "$PROFILE") || profile=''

@@ -11,27 +11,28 @@ check_goal() {
     *) fail bad-argument "[mode] is not one of switch, immediate, boot, test, dry-activate." ;;
   esac
   case $strategy in
-    closure) ;;
+    closure | flake) ;;
     links) with_system='' ;;
-    *) fail bad-argument "[strategy] is not one of closure, links." ;;
+    *) fail bad-argument "[strategy] is not one of closure, links, flake." ;;
   esac
 }
 
 plan_steps() {
-  local place='' restart='' test='' switch=''
+  local build='' place='' restart='' test='' switch=''
+  if [[ $strategy == flake ]]; then build='checkout build'; fi
   if ((${#link_names[@]})); then place=links restart=restart; fi
   if [[ $with_system ]]; then test=test switch=switch; fi
   # shellcheck disable=SC2206 # an empty word is no step
   case $mode in
-    switch) steps=(preflight $place $test $restart health await-confirmation commit) ;;
+    switch) steps=($build preflight $place $test $restart health await-confirmation commit) ;;
     test)
-      steps=(preflight test health await-confirmation keep)
+      steps=($build preflight test health await-confirmation keep)
       success=tested
       ;;
-    immediate) steps=(preflight $place $switch $restart health record) ;;
-    boot) steps=(preflight boot) ;;
+    immediate) steps=($build preflight $place $switch $restart health record) ;;
+    boot) steps=($build preflight boot) ;;
     dry-activate)
-      steps=(preflight show)
+      steps=($build preflight show)
       success=shown
       ;;
   esac

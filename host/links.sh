@@ -21,10 +21,7 @@ check_links() {
     boot | test) fail bad-argument "[mode] $mode cannot go with [links]: a link that is replaced stays replaced after a reboot. Use switch or immediate." ;;
   esac
   arg_get links.directory && link_dir=$REPLY
-  [[ $link_dir == /?* && $link_dir != *[[:cntrl:]]* && $link_dir/ != *//* && $link_dir/ != */./* && $link_dir/ != */../* ]] || {
-    quote "$link_dir"
-    fail bad-argument "[links.directory] is not an absolute path: $REPLY."
-  }
+  require_directory links.directory "$link_dir"
   for i in "${!link_components[@]}"; do require_store_path "links.components.$i" "${link_components[i]}"; done
   for name in "${link_names[@]}"; do
     require_name "links.files" "$name"
