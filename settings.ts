@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { checkout } from "./contract/checkout.ts";
 import { connection } from "./contract/connection.ts";
 import { fileBelow, linkDirectory, linkName } from "./contract/links.ts";
 import { preflight } from "./contract/preflight.ts";
@@ -67,14 +68,16 @@ const links = z.strictObject({
 
 const activationSettings = z.strictObject({
   mode: systemProfileInputs.shape.mode.default("switch"),
-  strategy: z.enum(["closure", "links"]).default("closure"),
+  strategy: z.enum(["closure", "links", "flake"]).default("closure"),
   links: links.optional(),
+  checkout: checkout.partial({ name: true }).optional(),
   confirm: z.boolean().default(true).describe("Wait for us to come back over a new connection."),
   timeouts: z
     .strictObject({
       switch: seconds.default(300),
       confirm: seconds.default(60),
       rollback: seconds.default(300),
+      build: seconds.optional().describe("Of a checkout. Default: 3600."),
     })
     .prefault({}),
   preflight: preflight.prefault({}),
@@ -84,6 +87,10 @@ const activation = activationSettings
   .refine(({ strategy, links: given }) => strategy !== "links" || given !== undefined, {
     path: ["links"],
     message: "must be given where [activation.strategy] is links",
+  })
+  .refine(({ strategy, checkout: given }) => (strategy === "flake") === (given !== undefined), {
+    path: ["checkout"],
+    message: "must be given where [activation.strategy] is flake, and only there",
   })
   .refine(({ mode, links: given }) => given === undefined || !["boot", "test"].includes(mode), {
     path: ["mode"],

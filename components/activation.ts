@@ -18,10 +18,14 @@ export interface ActivationArgs {
   /** What must hold before the release may stay. */
   readonly health: Probe[];
   readonly mode: SystemProfileInputs["mode"];
-  /** `links` leaves the system as it is. */
-  readonly strategy: "closure" | "links";
+  /** `links` leaves the system as it is; with `flake` the host builds it from a checkout of its own. */
+  readonly strategy: "closure" | "links" | "flake";
   /** Links outside the store to programs of the release, for units that run from there. */
   readonly links?: LinkSettings | undefined;
+  /** A checkout on the host. Default of its name: the host's. */
+  readonly checkout?:
+    | { readonly directory: string; readonly name?: string | undefined }
+    | undefined;
   /** Roll back unless we can reach the host over a new connection. */
   readonly confirm: boolean;
   /** Seconds. */
@@ -102,7 +106,9 @@ function createClosures(
 ): Closure[] {
   const components = Object.values(args.links?.files ?? {}).map(({ component }) => component);
   return [
-    ...(toplevel === undefined ? [] : [createClosure(`${name}-closure`, args, toplevel, parent)]),
+    ...(toplevel === undefined || args.strategy === "flake"
+      ? []
+      : [createClosure(`${name}-closure`, args, toplevel, parent)]),
     ...[...new Set(components)].map((component) =>
       createClosure(
         `${name}-closure-${component}`,
@@ -129,17 +135,22 @@ function createClosure(
 
 function createSystem(
   name: string,
-  { host, release, health, mode, confirm, timeouts, preflight }: ActivationArgs,
+  args: ActivationArgs,
   { toplevel, links }: Goods,
   closures: Closure[],
   parent: Activation,
 ): SystemProfile {
+  const { host, release, health, mode, strategy, checkout, confirm, timeouts, preflight } = args;
   return new SystemProfile(
     `${name}-system`,
     {
       connection: host.connection,
       host: host.hostName,
-      ...(toplevel === undefined ? { strategy: "links" } : { toplevel }),
+      ...(strategy === "closure" ? {} : { strategy }),
+      ...(toplevel === undefined ? {} : { toplevel }),
+      ...(checkout === undefined
+        ? {}
+        : { checkout: { directory: checkout.directory, name: checkout.name ?? host.hostName } }),
       ...(links === undefined ? {} : { links }),
       rev: release.rev,
       subject: release.subject,

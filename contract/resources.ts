@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checkout } from "./checkout.ts";
 import { connection } from "./connection.ts";
 import { mode } from "./goal.ts";
 import { links } from "./links.ts";
@@ -86,11 +87,14 @@ const systemProfileShape = z.strictObject({
   connection,
   host: name,
   strategy: z
-    .enum(["closure", "links"])
+    .enum(["closure", "links", "flake"])
     .optional()
-    .describe("What is switched: the whole system, or links alone. Default: closure."),
+    .describe(
+      "The system as copied, links alone, or the system as the host builds it itself. Default: closure.",
+    ),
   toplevel: storePath.optional(),
   links: links.optional(),
+  checkout: checkout.optional(),
   rev: fullRevision,
   subject: text,
   machineId: z
@@ -100,7 +104,10 @@ const systemProfileShape = z.strictObject({
   mode,
   probes: z.array(probe).max(100),
   confirm: z.boolean(),
-  timeouts: z.strictObject({ switch: seconds, confirm: seconds, rollback: seconds }),
+  timeouts: z.strictObject({
+    ...{ switch: seconds, confirm: seconds, rollback: seconds },
+    build: seconds.optional().describe("Of a checkout. Default: 3600."),
+  }),
   preflight,
 });
 export const systemProfileInputs = systemProfileShape
@@ -111,6 +118,10 @@ export const systemProfileInputs = systemProfileShape
   .refine(({ strategy, links: given }) => strategy !== "links" || given !== undefined, {
     path: ["links"],
     message: "must be given where the strategy is links",
+  })
+  .refine(({ strategy, checkout: given }) => strategy !== "flake" || given !== undefined, {
+    path: ["checkout"],
+    message: "must be given where the strategy is flake",
   });
 export type SystemProfileInputs = z.infer<typeof systemProfileShape>;
 

@@ -130,7 +130,8 @@ function sayWhatIsLeft(
 
 function activate(wanted: SystemProfileInputs, report: Reporter): Promise<Verdict> {
   const executor = reach(wanted.connection, "host.connection");
-  const { switch: switchSeconds, confirm, rollback } = wanted.timeouts;
+  const { switch: switchSeconds, confirm, rollback, build = 3600 } = wanted.timeouts;
+  const buildSeconds = wanted.checkout === undefined ? 0 : 2 * build;
   const healthSeconds = Math.max(0, ...wanted.probes.map(longest));
   return runJob(executor, {
     command: "activate",
@@ -139,17 +140,20 @@ function activate(wanted: SystemProfileInputs, report: Reporter): Promise<Verdic
       strategy: wanted.strategy,
       toplevel: wanted.toplevel,
       links: wanted.links,
+      checkout: wanted.checkout && { ...wanted.checkout, rev: wanted.rev },
       release: { rev: wanted.rev, subject: wanted.subject },
       mode: wanted.mode,
       machineId: wanted.machineId ?? null,
       confirm: wanted.confirm && Goal.of(wanted.mode).asksForConfirmation,
-      timeouts: wanted.timeouts,
+      timeouts: { ...wanted.timeouts, build },
       preflight: wanted.preflight,
       probes: wanted.probes.map((probe) => completeProbe(probe) as Record<string, string>),
       diagnostics: { units: contractUnits(wanted.probes), lines: 120, bytes: 8000 },
     },
     // Twice the health time, because it is asked again after a rollback.
-    timeoutSeconds: Math.ceil(2 * switchSeconds + confirm + 2 * rollback + 2 * healthSeconds + 60),
+    timeoutSeconds: Math.ceil(
+      buildSeconds + 2 * switchSeconds + confirm + 2 * rollback + 2 * healthSeconds + 60,
+    ),
     result: verdict,
     onStatus: async (status, jobId) => {
       report.progress(status.message ?? "");

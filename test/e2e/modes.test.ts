@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { assertRuns, invocations, pointers, touched, World } from "./world.ts";
+import { assertRuns, invocations, pointers, REPOSITORY, touched, World } from "./world.ts";
 
 const LINK = "/opt/choiros/bin/hypervisor";
 
@@ -119,7 +119,37 @@ describe("modes and strategies, with the real CLI", function () {
     });
   });
 
-  describe("05 links", () => {
+  describe("05 flake", () => {
+    const checkout = "/opt/choiros/checkout";
+
+    it("grind builds from a checkout of its own, at the revision of the release", async () => {
+      await world.grind.must(["git", "clone", "--quiet", REPOSITORY, checkout]);
+      world.configure(
+        "grind",
+        /^config:$/m,
+        `config:\n  choiros:activation: {strategy: flake, checkout: {directory: ${checkout}}}`,
+      );
+      await world.push("b");
+      await world.up("grind");
+      await assertRuns(world.grind, await world.toplevel("b", world.grind));
+      const head = await world.grind.must(["git", "-C", checkout, "rev-parse", "HEAD"]);
+      assert.equal(head, await world.grind.must(["git", "-C", REPOSITORY, "rev-parse", "b"]));
+      await world.up("grind", {}, ["--expect-no-changes"]);
+    });
+
+    it("a dirty checkout is refused, and the host goes on as before", async () => {
+      const before = await invocations(world.grind);
+      await world.grind.must(["touch", `${checkout}/forgotten`]);
+      await world.push("a");
+      const said = await world.failingUp("grind");
+      assert.match(said, /The checkout \S+ is dirty \(\?\? forgotten\)/);
+      assert.match(said, /Nothing was changed/);
+      assert.deepEqual(touched(before, await invocations(world.grind)), []);
+      world.configure("grind", /^ {2}choiros:activation: .*\n/m, "");
+    });
+  });
+
+  describe("06 links", () => {
     const links =
       "links: {directory: /opt/choiros/bin, files: {hypervisor: {component: hypervisor, file: bin/hypervisor}}, restart: [hypervisor.service]}";
     let toplevel: string;

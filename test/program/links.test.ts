@@ -65,6 +65,26 @@ describe("a stack with links", () => {
   });
 });
 
+describe("a stack whose host builds for itself", () => {
+  it("copies nothing, and names checkout, revision and the system that must come out", async () => {
+    const ran = await run({
+      strategy: "flake",
+      ...{ checkout: { directory: "/opt/choiros/workspace" }, timeouts: { build: 900 } },
+    });
+    assert.ok(!ran.resources.some(({ type }) => type === "nixos:index:Closure"));
+    const inputs = ran.inputsOf("nixos:index:SystemProfile");
+    assert.equal(inputs["strategy"], "flake");
+    assert.deepEqual(inputs["checkout"], {
+      directory: "/opt/choiros/workspace",
+      name: "choiros-prod",
+    });
+    assert.deepEqual([inputs["rev"], inputs["toplevel"]], [REV, SYSTEM_B]);
+    assert.equal((inputs["timeouts"] as { build: number }).build, 900);
+    systemProfileInputs.parse(inputs);
+    assert.equal(systemProfileInputs.safeParse({ ...inputs, checkout: undefined }).success, false);
+  });
+});
+
 describe("a stack that does not run its release yet", () => {
   it("is not healthy, so nobody takes its release over", async () => {
     const live = { currentSystem: pathOf("other") };

@@ -200,6 +200,29 @@ describe("settings", () => {
       new RegExp(`^\\[choiros:activation\\.links\\.${where.replace(/[[\].]/g, "\\$&")}\\] must`),
     ]),
     [
+      "the strategy flake without a checkout",
+      changed(["activation"], { strategy: "flake" }),
+      /^\[choiros:activation\.checkout\] must be given where \[activation\.strategy\] is flake/,
+    ],
+    [
+      "a checkout that nobody asks for",
+      changed(["activation"], { checkout: { directory: "/opt/x" } }),
+      /^\[choiros:activation\.checkout\] must be given .*, and only there/,
+    ],
+    [
+      "a checkout in a directory that means something in a flake reference",
+      changed(["activation"], { strategy: "flake", checkout: { directory: "/opt/x#y" } }),
+      /^\[choiros:activation\.checkout\.directory\] must be an absolute path/,
+    ],
+    [
+      "a checkout whose name is an expression",
+      changed(["activation"], {
+        strategy: "flake",
+        checkout: { directory: "/opt/x", name: 'a".b' },
+      }),
+      /^\[choiros:activation\.checkout\.name\] must be a plain name/,
+    ],
+    [
       "a link whose name is a path",
       changed(["activation"], {
         links: { ...LINKS, files: { "a/b": LINKS.files.hypervisor } },
