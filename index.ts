@@ -22,11 +22,12 @@ const activation = new Activation(settings.host.name, {
 export const release = {
   rev: promoted.rev,
   subject: promoted.subject,
-  toplevel: promoted.toplevel(settings.host.name),
+  toplevel: activation.toplevel ?? null,
   ...(settings.release.from === "build" ? promoted.offer : {}),
 };
-export const healthy = activation.drift.apply((drift) => drift.length === 0);
+export const healthy = activation.healthy;
 export const host = activation.live;
 export const drift = activation.drift;
+export const pending = activation.pending;
 export const health = activation.transaction.apply((last) => last?.probes ?? {});
 export const previousRelease = activation.transaction.apply((last) => last?.previousSystem ?? null);

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import * as pulumi from "./components/pulumi.ts";
+import { checkout } from "./contract/checkout.ts";
 import { connection } from "./contract/connection.ts";
+import { fileBelow, linkDirectory, linkName } from "./contract/links.ts";
 import { preflight } from "./contract/preflight.ts";
-import { probe } from "./contract/probe.ts";
+import { probe, unitName } from "./contract/probe.ts";
 import { getReleaseInputs, systemProfileInputs, transport } from "./contract/resources.ts";
 
 const seconds = z.number().int().min(1).max(86400);
@@ -50,22 +52,54 @@ const copy = z.discriminatedUnion("via", [
   relay.omit({ builder: true }).extend({ timeoutSeconds: copySeconds }),
 ]);
 
-const activation = z.strictObject({
+const links = z.strictObject({
+  directory: linkDirectory.describe("Where the links are; it must exist on the host."),
+  files: z
+    .record(
+      linkName,
+      z.strictObject({
+        component: z.string().min(1).describe("One of the release's components."),
+        file: fileBelow.describe("Its file, such as bin/hypervisor."),
+      }),
+    )
+    .refine((files) => Object.keys(files).length > 0, "must name at least one link"),
+  restart: z.array(unitName).max(100).default([]).describe("Units that run from the links."),
+});
+
+const activationSettings = z.strictObject({
   mode: systemProfileInputs.shape.mode.default("switch"),
   unitFailures: systemProfileInputs.shape.unitFailures
     .unwrap()
     .default("tolerant")
     .describe("tolerant: only the release's units count. strict: all that had not failed before."),
+  strategy: z.enum(["closure", "links", "flake"]).default("closure"),
+  links: links.optional(),
+  checkout: checkout.partial({ name: true }).optional(),
   confirm: z.boolean().default(true).describe("Wait for us to come back over a new connection."),
   timeouts: z
     .strictObject({
       switch: seconds.default(300),
       confirm: seconds.default(60),
       rollback: seconds.default(300),
+      build: seconds.optional().describe("Of a checkout. Default: 3600."),
     })
     .prefault({}),
   preflight: preflight.prefault({}),
 });
+
+const activation = activationSettings
+  .refine(({ strategy, links: given }) => strategy !== "links" || given !== undefined, {
+    path: ["links"],
+    message: "must be given where [activation.strategy] is links",
+  })
+  .refine(({ strategy, checkout: given }) => (strategy === "flake") === (given !== undefined), {
+    path: ["checkout"],
+    message: "must be given where [activation.strategy] is flake, and only there",
+  })
+  .refine(({ mode, links: given }) => given === undefined || !["boot", "test"].includes(mode), {
+    path: ["mode"],
+    message: "must not be boot or test where there are links: a reboot does not take them back",
+  });
 
 /** The configuration of a stack: `Pulumi.<stack>.yaml`. */
 export const settings = z.strictObject({

@@ -1,3 +1,4 @@
+import type { Links } from "../contract/links.ts";
 import type { Preflight } from "../contract/preflight.ts";
 import type { Probe } from "../contract/probe.ts";
 import type { Live, SystemProfileInputs, SystemProfileOutputs } from "../contract/resources.ts";
@@ -19,12 +20,27 @@ export interface ActivationArgs {
   readonly mode: SystemProfileInputs["mode"];
   /** Which failed units make a release fail. Default: tolerant. */
   readonly unitFailures?: SystemProfileInputs["unitFailures"];
+  /** `links` leaves the system as it is; with `flake` the host builds it from a checkout of its own. */
+  readonly strategy: "closure" | "links" | "flake";
+  /** Links outside the store to programs of the release, for units that run from there. */
+  readonly links?: LinkSettings | undefined;
+  /** A checkout on the host. Default of its name: the host's. */
+  readonly checkout?:
+    | { readonly directory: string; readonly name?: string | undefined }
+    | undefined;
   /** Roll back unless we can reach the host over a new connection. */
   readonly confirm: boolean;
   /** Seconds. */
   readonly timeouts: SystemProfileInputs["timeouts"];
   /** What the host must offer before it is touched. */
   readonly preflight: Preflight;
+}
+
+export interface LinkSettings {
+  readonly directory: string;
+  /** By the link's name. */
+  readonly files: Record<string, { readonly component: string; readonly file: string }>;
+  readonly restart: string[];
 }
 
 /**
@@ -34,21 +50,76 @@ export interface ActivationArgs {
  *     new Activation("choiros-prod", { host, release, copy, health, ...settings.activation });
  */
 export class Activation extends pulumi.ComponentResource {
+  /** The system that it activates. */
+  readonly toplevel: pulumi.Output<string> | undefined;
   readonly live: pulumi.Output<Live>;
   readonly drift: pulumi.Output<string[]>;
+  /** What is as wanted, and not yet or not for long: sentences. */
+  readonly pending: pulumi.Output<string[]>;
+  /** It runs the release, and nothing drifts. */
+  readonly healthy: pulumi.Output<boolean>;
   readonly transaction: pulumi.Output<SystemProfileOutputs["transaction"]>;
 
   constructor(name: string, args: ActivationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:index:Activation", name, {}, opts);
-    const toplevel = args.release.toplevel(args.host.hostName);
-    const closure = createClosure(name, args, toplevel, this);
-    const system = createSystem(name, args, toplevel, closure, this);
-    if (pulumi.isDryRun()) showPlan(args, toplevel, system);
+    const toplevel =
+      args.strategy === "links" ? undefined : args.release.toplevel(args.host.hostName);
+    const links = args.links && linksTo(args.release, args.links);
+    this.toplevel = toplevel;
+    const closures = createClosures(name, args, toplevel, this);
+    const system = createSystem(name, args, { toplevel, links }, closures, this);
+    if (pulumi.isDryRun()) showPlan(args, { toplevel, links }, system);
     this.live = system.live;
     this.drift = system.drift;
+    this.pending = system.pending;
+    this.healthy = pulumi
+      .all([system.live, system.drift, toplevel])
+      .apply(([live, drift, path]) => drift.length === 0 && runs(live, path));
     this.transaction = system.transaction;
     this.registerOutputs({ live: this.live, drift: this.drift });
   }
+}
+
+/** What is put on the host. */
+interface Goods {
+  readonly toplevel: pulumi.Output<string> | undefined;
+  readonly links: pulumi.Output<Links> | undefined;
+}
+
+function linksTo(
+  release: Release,
+  { directory, files, restart }: LinkSettings,
+): pulumi.Output<Links> {
+  const names = [...new Set(Object.values(files).map(({ component }) => component))];
+  const paths = Object.fromEntries(names.map((name) => [name, release.component(name)]));
+  return pulumi.output(paths).apply((shipped) => ({
+    ...{ directory, restart, components: Object.values(shipped) },
+    files: Object.fromEntries(
+      Object.entries(files).map(([name, to]) => [name, `${shipped[to.component]}/${to.file}`]),
+    ),
+  }));
+}
+
+function createClosures(
+  name: string,
+  args: ActivationArgs,
+  toplevel: Goods["toplevel"],
+  parent: Activation,
+): Closure[] {
+  const components = Object.values(args.links?.files ?? {}).map(({ component }) => component);
+  return [
+    ...(toplevel === undefined || args.strategy === "flake"
+      ? []
+      : [createClosure(`${name}-closure`, args, toplevel, parent)]),
+    ...[...new Set(components)].map((component) =>
+      createClosure(
+        `${name}-closure-${component}`,
+        args,
+        args.release.component(component),
+        parent,
+      ),
+    ),
+  ];
 }
 
 function createClosure(
@@ -61,24 +132,29 @@ function createClosure(
   const transport = how.via === "built-here" ? how : { ...how, builder: release.builder };
   const { diskMarginMiB } = preflight;
   const args = { connection: host.connection, path, transport, timeoutSeconds, diskMarginMiB };
-  return new Closure(`${name}-closure`, args, { parent });
+  return new Closure(name, args, { parent });
 }
 
 function createSystem(
   name: string,
   args: ActivationArgs,
-  toplevel: pulumi.Output<string>,
-  closure: Closure,
+  { toplevel, links }: Goods,
+  closures: Closure[],
   parent: Activation,
 ): SystemProfile {
   const { host, release, health, mode, unitFailures = "tolerant" } = args;
-  const { confirm, timeouts, preflight } = args;
+  const { strategy, checkout, confirm, timeouts, preflight } = args;
   return new SystemProfile(
     `${name}-system`,
     {
       connection: host.connection,
       host: host.hostName,
-      toplevel,
+      ...(strategy === "closure" ? {} : { strategy }),
+      ...(toplevel === undefined ? {} : { toplevel }),
+      ...(checkout === undefined
+        ? {}
+        : { checkout: { directory: checkout.directory, name: checkout.name ?? host.hostName } }),
+      ...(links === undefined ? {} : { links }),
       rev: release.rev,
       subject: release.subject,
       ...(host.machineId === undefined ? {} : { machineId: host.machineId }),
@@ -89,22 +165,29 @@ function createSystem(
       timeouts,
       preflight,
     },
-    { parent, dependsOn: [closure] },
+    { parent, dependsOn: closures },
   );
 }
 
+function runs(live: Live, toplevel: string | undefined): boolean {
+  return toplevel === undefined || live.currentSystem === toplevel;
+}
+
 function showPlan(
-  args: ActivationArgs,
-  toplevel: pulumi.Output<string>,
+  { host, release, health, mode }: ActivationArgs,
+  goods: Goods,
   system: SystemProfile,
 ): void {
-  const { host, release, health } = args;
   const { rev, subject, builder } = release;
-  toplevel.apply(async (path) => {
+  pulumi.all([goods.toplevel, goods.links]).apply(async ([toplevel, links]) => {
     const plan = await getPlan({
-      ...{ connection: host.connection, host: host.hostName, toplevel: path },
-      ...{ rev, subject, builder, probes: health },
+      ...{ connection: host.connection, host: host.hostName, mode, rev, subject, builder },
+      ...(toplevel === undefined ? {} : { toplevel }),
+      ...(links === undefined ? {} : { links }),
+      probes: health,
     });
-    if (plan.from !== plan.to || plan.drift.length > 0) await pulumi.log.info(plan.text, system);
+    const settled = plan.from === plan.to && plan.links.length === 0;
+    if (!settled || plan.drift.length > 0 || plan.pending.length > 0)
+      await pulumi.log.info(plan.text, system);
   });
 }

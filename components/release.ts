@@ -43,6 +43,7 @@ export class Release extends pulumi.ComponentResource {
   readonly builder: Connection;
   readonly manifest: pulumi.Output<Manifest>;
   private readonly toplevels: Record<string, string>;
+  private readonly components: Record<string, string>;
 
   /** Settles what the release is, before any resource is registered. */
   static async from(name: string, args: BuildRelease | StackRelease): Promise<Release> {
@@ -59,8 +60,10 @@ export class Release extends pulumi.ComponentResource {
     this.builder = args.builder;
     this.manifest =
       "evaluation" in args ? createBuild(name, args, this) : pulumi.output(args.manifest);
-    this.toplevels =
-      "evaluation" in args ? toplevelsOf(args.evaluation) : builtToplevels(args.manifest);
+    const { toplevels, components } =
+      "evaluation" in args ? evaluatedPaths(args.evaluation) : builtPaths(args.manifest);
+    this.toplevels = toplevels;
+    this.components = components;
     this.registerOutputs({ rev: this.rev, subject: this.subject, manifest: this.manifest });
   }
 
@@ -78,8 +81,29 @@ export class Release extends pulumi.ComponentResource {
           "Add the host to [release.hosts] of the stack that builds.",
       );
     }
+    return this.built(path);
+  }
+
+  /** A package that the release ships. */
+  component(name: string): pulumi.Output<string> {
+    const path = this.components[name];
+    if (path === undefined) {
+      throw new pulumi.RunError(
+        `[activation.links.files] release ${this.rev.slice(0, 12)} ships no component ${name}; it ships ${Object.keys(this.components).join(", ") || "none"}. ` +
+          "Add it to [release.components] of the stack that builds.",
+      );
+    }
+    return this.built(path);
+  }
+
+  private built(path: string): pulumi.Output<string> {
     return pulumi.isDryRun() ? pulumi.output(path) : this.manifest.apply(() => path);
   }
+}
+
+interface Paths {
+  readonly toplevels: Record<string, string>;
+  readonly components: Record<string, string>;
 }
 
 type Evaluated = BuildRelease & { readonly evaluation: Evaluation };
@@ -128,10 +152,14 @@ function createBuild(name: string, args: Evaluated, parent: Release): pulumi.Out
   return build.manifest;
 }
 
-function toplevelsOf({ hosts }: Evaluation): Record<string, string> {
-  return Object.fromEntries(Object.entries(hosts).map(([host, { outPath }]) => [host, outPath]));
+function evaluatedPaths({ hosts, components }: Evaluation): Paths {
+  const paths = (of: Evaluation["hosts"]) =>
+    Object.fromEntries(Object.entries(of).map(([name, { outPath }]) => [name, outPath]));
+  return { toplevels: paths(hosts), components: paths(components) };
 }
 
-function builtToplevels({ hosts }: Manifest): Record<string, string> {
-  return Object.fromEntries(Object.entries(hosts).map(([host, { path }]) => [host, path]));
+function builtPaths({ hosts, components }: Manifest): Paths {
+  const paths = (of: Manifest["hosts"]) =>
+    Object.fromEntries(Object.entries(of).map(([name, { path }]) => [name, path]));
+  return { toplevels: paths(hosts), components: paths(components) };
 }

@@ -38,13 +38,14 @@ export class Closure extends pulumi.CustomResource {
 export class SystemProfile extends pulumi.CustomResource {
   declare readonly live: pulumi.Output<Live>;
   declare readonly drift: pulumi.Output<string[]>;
+  declare readonly pending: pulumi.Output<string[]>;
   declare readonly transaction: pulumi.Output<SystemProfileOutputs["transaction"]>;
 
   constructor(name: string, args: Args<SystemProfileInputs>, opts?: pulumi.CustomResourceOptions) {
     super(
       "nixos:index:SystemProfile",
       name,
-      { live: undefined, drift: undefined, transaction: undefined, ...args },
+      { live: undefined, drift: undefined, pending: undefined, transaction: undefined, ...args },
       opts,
     );
   }
@@ -62,8 +63,10 @@ export function getHost(args: GetHostInputs): Promise<object> {
 
 export interface PlanSummary {
   readonly from: string | null;
-  readonly to: string;
+  readonly to: string | null;
   readonly drift: string[];
+  readonly pending: string[];
+  readonly links: object[];
   readonly text: string;
 }
 

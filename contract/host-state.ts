@@ -33,6 +33,15 @@ export const hostState = z.object({
   units: z.record(z.string(), unitState),
   paths: z.record(z.string(), z.boolean()),
   roots: z.record(z.string(), z.string()),
+  links: z
+    .record(z.string(), z.string().nullable())
+    .optional()
+    .describe("Where each link that was asked for leads; in words if it is none"),
+  linksOnTrial: z
+    .string()
+    .nullable()
+    .optional()
+    .describe("The transaction whose links were never committed"),
   activation: z.object({ id: z.string(), step: z.string() }).nullable(),
   interrupted: z
     .object({

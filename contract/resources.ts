@@ -1,5 +1,8 @@
 import { z } from "zod";
+import { checkout } from "./checkout.ts";
 import { connection } from "./connection.ts";
+import { mode } from "./goal.ts";
+import { links } from "./links.ts";
 import { fullRevision, type manifest } from "./manifest.ts";
 import { preflight } from "./preflight.ts";
 import { probe, unitName } from "./probe.ts";
@@ -80,25 +83,49 @@ export const closureInputs = z.strictObject({
 });
 export type ClosureInputs = z.infer<typeof closureInputs>;
 
-export const systemProfileInputs = z.strictObject({
+const systemProfileShape = z.strictObject({
   connection,
   host: name,
-  toplevel: storePath,
+  strategy: z
+    .enum(["closure", "links", "flake"])
+    .optional()
+    .describe(
+      "The system as copied, links alone, or the system as the host builds it itself. Default: closure.",
+    ),
+  toplevel: storePath.optional(),
+  links: links.optional(),
+  checkout: checkout.optional(),
   rev: fullRevision,
   subject: text,
   machineId: z
     .string()
     .regex(/^[0-9a-f]{32}$/, "must be the 32 digits of /etc/machine-id")
     .optional(),
-  mode: z.enum(["switch"]),
+  mode,
   probes: z.array(probe).max(100),
   /** Which failed units make a release fail. `tolerant`: its own. `strict`: any that had not failed before. */
   unitFailures: z.enum(["tolerant", "strict"]).optional(),
   confirm: z.boolean(),
-  timeouts: z.strictObject({ switch: seconds, confirm: seconds, rollback: seconds }),
+  timeouts: z.strictObject({
+    ...{ switch: seconds, confirm: seconds, rollback: seconds },
+    build: seconds.optional().describe("Of a checkout. Default: 3600."),
+  }),
   preflight,
 });
-export type SystemProfileInputs = z.infer<typeof systemProfileInputs>;
+export const systemProfileInputs = systemProfileShape
+  .refine(({ strategy, toplevel }) => strategy === "links" || toplevel !== undefined, {
+    path: ["toplevel"],
+    message: "must be given, unless the strategy is links",
+  })
+  .refine(({ strategy, links: given }) => strategy !== "links" || given !== undefined, {
+    path: ["links"],
+    message: "must be given where the strategy is links",
+  })
+  .refine(({ strategy, checkout: given }) => strategy !== "flake" || given !== undefined, {
+    path: ["checkout"],
+    message: "must be given where the strategy is flake",
+  });
+export type SystemProfileInputs = z.infer<typeof systemProfileShape>;
 
 /** What a host was seen to run, and where that differs from what it should. */
 export const live = z.object({
@@ -109,6 +136,7 @@ export const live = z.object({
   profile: z.string().nullable(),
   bootedSystem: z.string().nullable(),
   failedUnits: z.array(z.string()),
+  links: z.record(z.string(), z.string().nullable()).optional().describe("Where each leads"),
 });
 export type Live = z.infer<typeof live>;
 
@@ -130,6 +158,8 @@ export interface ClosureOutputs extends ClosureInputs {
 export interface SystemProfileOutputs extends SystemProfileInputs {
   readonly live: Live;
   readonly drift: string[];
+  /** What is as wanted, and not yet or not for long: sentences. */
+  readonly pending: string[];
   readonly transaction: z.infer<typeof transaction> | null;
 }
 
@@ -138,7 +168,9 @@ export type GetHostInputs = z.infer<typeof getHostInputs>;
 export const getPlanInputs = z.strictObject({
   connection,
   host: name,
-  toplevel: storePath,
+  mode,
+  toplevel: storePath.optional(),
+  links: links.optional(),
   rev: fullRevision,
   subject: text,
   builder: connection,

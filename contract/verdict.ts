@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mode } from "./goal.ts";
 
 const probeResult = z.object({
   name: z.string(),
@@ -12,10 +13,28 @@ const probeResult = z.object({
 
 const pointers = z.object({ currentSystem: z.string().nullable(), profile: z.string().nullable() });
 
+/** Where a link led, before and now; in words if it was none. `kept`: where that file is now. */
+const linkChange = z.object({
+  name: z.string(),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+  kept: z.string().nullable(),
+});
+
+/**
+ * committed: it is what the host runs, or in mode boot, will run. tested, shown: what was asked for.
+ * refused: nothing that runs was touched.
+ */
+export const outcome = z.enum([
+  ...(["committed", "tested", "shown"] as const),
+  ...(["rolled-back", "rollback-failed", "refused"] as const),
+]);
+
 /** How a transaction ended, in the host's own words. */
 export const verdict = z.object({
   id: z.string(),
-  outcome: z.enum(["committed", "rolled-back", "rollback-failed", "refused"]),
+  mode,
+  outcome,
   failedStep: z.string().nullable(),
   reason: z.string().nullable(),
   advice: z.string().nullable().describe("What to do about a refusal"),
@@ -24,6 +43,8 @@ export const verdict = z.object({
   before: pointers,
   after: pointers,
   switch: z.object({ exit: z.number(), seconds: z.number(), output: z.string() }).nullable(),
+  shown: z.string().nullable().describe("What dry-activate would do"),
+  links: z.array(linkChange).nullable(),
   rollback: z.object({ exit: z.number(), seconds: z.number() }).nullable(),
   probes: z.array(probeResult),
   healthAfterRollback: z.array(probeResult).nullable(),

@@ -1,23 +1,35 @@
-# needs: json.sh lib.sh units.sh roots.sh preflight.sh preflight-room.sh preflight-others.sh preflight-reboot.sh preflight-credentials.sh switch.sh failures.sh probe-place.sh probe-kinds.sh probe.sh diagnostics.sh commit.sh rollback.sh
+# needs: json.sh lib.sh units.sh roots.sh goal.sh preflight.sh preflight-room.sh preflight-others.sh preflight-reboot.sh preflight-credentials.sh switch.sh failures.sh links.sh checkout.sh probe-place.sh probe-kinds.sh probe.sh diagnostics.sh commit.sh rollback.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# The activation of a system as one transaction, run by the host itself, as a job:
-#   preflight, test, health, await-confirmation, commit; on failure diagnose, rollback, rollback-health.
-# Until commit the boot default is untouched, so that a power cut brings back the old system.
+# The activation of a system as one transaction, run by the host itself, as a job. Which steps it takes is the goal's matter;
+# a failed one leads back to what ran before. In every mode but `immediate` and `boot` the boot default is untouched until
+# commit, so that a power cut brings back the old system.
 
 main() {
+  local name
   settings
   trap on_term TERM
-  if take preflight && take test && take health && take await-confirmation && take commit; then
-    conclude committed
-  elif [[ ! $switched ]]; then
-    conclude refused
-  else
+  plan_steps
+  for name in "${steps[@]}"; do
+    if ! take "$name"; then
+      go_back
+      return
+    fi
+  done
+  conclude "$success"
+}
+
+go_back() {
+  if [[ $switched ]]; then
     stay_if_shutting_down
     take diagnose || true
     take rollback || true
     take rollback-health || true
     take diagnose-rollback || true
     conclude "$rollback_outcome"
+  elif [[ ! $profile_moved && ! $links_placed ]] || take put-back; then
+    conclude refused
+  else
+    conclude rollback-failed
   fi
 }
 
@@ -25,13 +37,19 @@ settings() {
   [[ $JOB ]] || fail not-a-job "An activation runs only as a job." "Use start."
   local key
   arg_get id && id=$REPLY
-  arg_get toplevel && toplevel=$REPLY
-  require_store_path toplevel "$toplevel"
+  check_goal
+  check_links
+  check_checkout
+  if [[ $with_system ]]; then
+    # A checkout tells by itself which system it is.
+    if [[ $strategy != flake ]]; then arg_get toplevel; fi
+    toplevel=${arg[toplevel]-}
+    if [[ $toplevel ]]; then require_store_path toplevel "$toplevel"; fi
+  fi
   for key in switch confirm rollback; do
     arg_get "timeouts.$key"
     require_seconds "timeouts.$key" "$REPLY"
   done
-  [[ ${arg[mode]:-switch} == switch ]] || fail bad-argument "[mode] is not one that this script knows: switch."
   [[ ${arg[unitFailures]:-tolerant} =~ ^(tolerant|strict)$ ]] || fail bad-argument "[unitFailures] is not one of tolerant, strict."
   check_probes
   check_preflight
@@ -45,7 +63,7 @@ settings() {
 id='' toplevel='' RUN='' decision_at='' started_at=0 step=''
 previous='' before_system='' before_profile='' failed_before='' journal_mark=''
 told_to_stop='' cancelled='' switched='' profile_moved='' concluded=''
-failed_step='' failure_reason=''
+failed_step='' failure_reason='' shown=''
 steps_json='' switch_json=null rollback_json=null health_json='[]' health_after=null rollback_outcome=rollback-failed
 
 # take STEP: runs step_STEP and keeps its time. A failed step has called `because`.
@@ -76,19 +94,34 @@ not_cancelled() {
 
 # ---- the new system, on trial ---------------------------------------------------------------
 
-step_test() {
+step_test() { activate test; }
+
+# What plain `nixos-rebuild switch` does: profile and boot default come first, and nobody is asked.
+step_switch() {
+  set_decision unasked
+  not_cancelled || return
+  profile_moved=yes
+  if [[ $strategy == flake ]]; then
+    activate flake
+  else
+    set_profile "$toplevel" || { because "The system profile could not be set."; return; }
+    activate switch
+  fi
+}
+
+# activate ACTION: test or switch; or flake, which has nixos-rebuild switch to what the checkout holds.
+activate() {
   local changed=no
-  status test "activating ${toplevel##*/}"
+  status "$step" "activating ${toplevel##*/}"
   # If the power is cut from here on, the record of it must have reached the disk.
   sync -- "$JOB/status.json" "$STATE/activation" 2>/dev/null || true
   switched=yes
-  run_switch "$toplevel" test "${arg[timeouts.switch]}" "activating ${toplevel##*/}"
-  local output
-  last_bytes "$switch_output" 4000
-  output=$REPLY
-  seconds "$switch_micros"
-  json_object exit:j "$switch_exit" seconds:j "$REPLY" output:s "$output"
-  switch_json=$REPLY
+  if [[ $1 == flake ]]; then
+    rebuild_switch "activating ${toplevel##*/}"
+  else
+    run_switch "$toplevel" "$1" "${arg[timeouts.switch]}" "activating ${toplevel##*/}"
+  fi
+  keep_switch
   if [[ $(readlink -e -- /run/current-system) != "$before_system" ]]; then changed=yes; fi
   judge_switch "$changed"
   case $switch_verdict in
@@ -102,6 +135,16 @@ step_test() {
       ;;
     *) because "$switch_reason." ;;
   esac
+}
+
+# keep_switch: the result of the switch as the verdict tells it.
+keep_switch() {
+  local output
+  last_bytes "$switch_output" 4000
+  output=$REPLY
+  seconds "$switch_micros"
+  json_object exit:j "$switch_exit" seconds:j "$REPLY" output:s "$output"
+  switch_json=$REPLY
 }
 
 step_health() {
@@ -128,7 +171,7 @@ step_health() {
 step_await_confirmation() {
   local limit=${arg[timeouts.confirm]} deadline told='' decision=''
   # Without a confirmation the decision falls at once; from here on it cannot be cancelled.
-  if [[ ${arg[confirm]:-false} != true ]]; then exclusive_file "$decision_at" unasked || true; fi
+  if [[ ${arg[confirm]:-false} != true ]]; then set_decision unasked; fi
   micros "$limit"
   now_plus "$REPLY"
   deadline=$REPLY
@@ -136,7 +179,7 @@ step_await_confirmation() {
     now
     # Whoever writes the decision first, the operator or the clock, has decided.
     if ((REPLY >= deadline)); then
-      exclusive_file "$decision_at" expired || true
+      set_decision expired
       break
     fi
     seconds $((deadline - REPLY))
@@ -154,17 +197,19 @@ step_await_confirmation() {
   esac
 }
 
+# set_decision WORD: unless somebody has decided already.
+set_decision() {
+  exclusive_file "$decision_at" "$1" || true
+}
+
 # ---- the end --------------------------------------------------------------------------------
 
 # conclude OUTCOME: the verdict.
 conclude() {
   local current profile before_json after_json notes_json
   concluded=yes
-  # After a refusal the host may still be on trial from an activation that was cut off: its way back stays known.
-  if [[ $1 != committed && ($1 != refused || $previous == "$before_system") ]]; then
-    remove_root transaction-next
-    if [[ $1 != rollback-failed ]]; then remove_root transaction-previous; fi
-  fi
+  if [[ $1 != committed && $1 != tested ]]; then restore_checkout || true; fi
+  give_up_roots "$1"
   current=$(readlink -e -- /run/current-system) || current=''
   profile=$(readlink -e -- "$PROFILE") || profile=''
   json_object currentSystem:o "$before_system" profile:o "$before_profile"
@@ -173,11 +218,12 @@ conclude() {
   after_json=$REPLY
   json_array "${notes[@]}"
   notes_json=$REPLY
+  links_to_json
   status "done" "$1${failure_reason:+: $failure_reason}"
-  json_object id:s "$id" outcome:s "$1" failedStep:o "$failed_step" reason:o "$failure_reason" advice:o "$advice" notes:j "$notes_json" \
-    toplevel:s "$toplevel" \
+  json_object id:s "$id" mode:s "$mode" outcome:s "$1" failedStep:o "$failed_step" reason:o "$failure_reason" advice:o "$advice" \
+    notes:j "$notes_json" toplevel:s "$toplevel" \
     before:j "$before_json" after:j "$after_json" switch:j "$switch_json" rollback:j "$rollback_json" \
-    probes:j "$health_json" healthAfterRollback:j "$health_after" diagnostics:o "$diagnostics_text" \
+    shown:o "$shown" links:j "$links_json" probes:j "$health_json" healthAfterRollback:j "$health_after" diagnostics:o "$diagnostics_text" \
     diagnosticsFile:o "$diagnostics_file" steps:j "[${steps_json:1}]" startedAt:j "$started_at" finishedAt:j "$EPOCHSECONDS"
   answer "$REPLY"
   rm -rf -- "$RUN"
@@ -192,7 +238,7 @@ is_cancelled() {
   local decision=cancelled
   if [[ $told_to_stop ]]; then
     told_to_stop=''
-    exclusive_file "$decision_at" cancelled || true
+    set_decision cancelled
     if [[ -e $decision_at ]]; then read -r decision <"$decision_at" || true; fi
     if [[ $decision == cancelled ]]; then cancelled=yes; else note "Told to stop, but the decision is '$decision' already."; fi
   fi
@@ -201,7 +247,7 @@ is_cancelled() {
 
 # At shutdown systemd refuses to start units, and the boot default is still the old system: the reboot is the rollback.
 stay_if_shutting_down() {
-  if [[ ! $profile_moved && $(systemctl is-system-running 2>/dev/null || true) == stopping ]]; then
+  if [[ ! $profile_moved && ! $links_placed && $(systemctl is-system-running 2>/dev/null || true) == stopping ]]; then
     note "The host is shutting down in the middle of the activation; it will boot the previous system."
     concluded=yes JOB=''
     exit 0
@@ -210,11 +256,17 @@ stay_if_shutting_down() {
 
 # An error in this script itself must not leave the new system unproven.
 cleanup() {
-  if [[ $switched && ! $concluded ]]; then
+  if [[ ($switched || $profile_moved || $links_placed) && ! $concluded ]]; then
     because "The activation script ended unexpectedly (exit $1)." || true
     failed_step=${failed_step:-$step}
-    take rollback || true
-    conclude "$rollback_outcome"
+    if [[ $switched ]]; then
+      take rollback || true
+      conclude "$rollback_outcome"
+    elif take put-back; then
+      conclude refused
+    else
+      conclude rollback-failed
+    fi
   fi
 }
 

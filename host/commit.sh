@@ -2,15 +2,46 @@
 # The end of a good activation: profile, boot default, gc roots, ledger.
 
 step_commit() {
-  status commit "making ${toplevel##*/} the boot default"
   local current
-  current=$(readlink -e -- /run/current-system) || current=''
-  [[ $current == "$toplevel" ]] || { because "Somebody else has activated $current in the meantime."; return; }
+  links_are_in_place || return
+  if [[ $with_system ]]; then
+    status commit "making ${toplevel##*/} the boot default"
+    current=$(readlink -e -- /run/current-system) || current=''
+    [[ $current == "$toplevel" ]] || { because "Somebody else has activated $current in the meantime."; return; }
+    make_default || return
+  fi
+  step_record
+}
+
+# Nothing that runs is touched.
+step_boot() {
+  status boot "making ${toplevel##*/} the boot default"
+  set_decision unasked
+  not_cancelled || return
+  make_default || return
+  keep_switch
+  step_record
+}
+
+# Proven, and left running; a reboot goes back to the boot default.
+step_keep() {
+  links_are_in_place || return
+  # The way back is the profile, which is a root of its own.
+  add_root tested "$toplevel" || true
+  record_release tested
+}
+
+step_record() {
+  status "$step" "keeping what now runs, and what ran before it"
+  if [[ $with_system ]]; then keep_roots; fi
+  keep_links
+  record_release committed || note "The release is committed, but the ledger could not be written."
+}
+
+make_default() {
   profile_moved=yes
   set_profile "$toplevel" || { because "The system profile could not be set."; return; }
   boot_default "$toplevel" || { because "The boot default could not be written: ${REPLY:-exit $switch_exit}."; return; }
-  keep_roots
-  record_release || note "The release is committed, but the ledger could not be written."
 }
 
 set_profile() {
@@ -30,10 +61,25 @@ keep_roots() {
     write_file "$STATE/previous" "$previous" || true
   fi
   add_root current "$toplevel" || true
-  remove_root transaction-next
-  remove_root transaction-previous
+  remove_root tested
 }
 
+# give_up_roots OUTCOME: what the transaction itself held. After a failed rollback its way back is still needed; and where
+# nothing was touched, so is that of an activation which was cut off and has left the host on trial.
+give_up_roots() {
+  local root
+  for root in "$ROOTS"/transaction-*; do
+    case $1/${root##*/} in
+      rollback-failed/transaction-next) ;;
+      rollback-failed/*) continue ;;
+      refused/transaction-link-* | shown/transaction-link-*) if [[ -e $LINKS/trial ]]; then continue; fi ;;
+      refused/* | shown/*) if [[ ! $previous || $previous != "$before_system" ]]; then continue; fi ;;
+    esac
+    if [[ $with_system || $root == "$ROOTS"/transaction-link-* ]]; then rm -f -- "$root"; fi
+  done
+}
+
+# record_release OUTCOME
 record_release() {
   local key names=() release='' ledger=$STATE/ledger.jsonl
   arg_names release names
@@ -42,7 +88,8 @@ record_release() {
     json_member "$key" "$REPLY"
     release+=$REPLY
   done
-  json_object at:j "$EPOCHSECONDS" id:s "$id" outcome:s committed toplevel:s "$toplevel" previous:s "$previous" release:j "{${release:1}}"
+  json_object at:j "$EPOCHSECONDS" id:s "$id" mode:s "$mode" outcome:s "$1" toplevel:s "$toplevel" previous:s "$previous" \
+    release:j "{${release:1}}"
   # A line cut short by a power cut must not swallow this one.
   if [[ -s $ledger && $(tail -c 1 -- "$ledger") ]]; then REPLY=$'\n'$REPLY; fi
   { printf '%s\n' "$REPLY" >>"$ledger" && sync -- "$ledger"; } 2>/dev/null

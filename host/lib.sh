@@ -118,6 +118,14 @@ require_name() {
   }
 }
 
+# require_directory PROPERTY VALUE: an absolute path in its plainest form.
+require_directory() {
+  [[ $2 == /?* && $2 != *[[:cntrl:]]* && $2/ != *//* && $2/ != */./* && $2/ != */../* ]] || {
+    quote "$2"
+    fail bad-argument "[$1] is not an absolute path: $REPLY."
+  }
+}
+
 # require_seconds PROPERTY VALUE: a number of seconds, decimals allowed.
 require_seconds() {
   [[ $2 =~ ^[0-9]{1,9}(\.[0-9]{1,9})?$ ]] || {

@@ -6,7 +6,10 @@ main() {
   local -a asked=() units=() paths=()
   arg_list units asked
   arg_list paths paths
-  local i
+  local i link_dir=${arg[links.directory]-}
+  local -a link_names=()
+  arg_list links.names link_names
+  for i in "${!link_names[@]}"; do require_name "links.names.$i" "${link_names[i]}"; done
   for i in "${!asked[@]}"; do
     require_unit "units.$i" "${asked[i]}"
     units+=("$REPLY")
@@ -15,10 +18,12 @@ main() {
 
   # The slow ones start together and are read one after the other.
   local failed_fd closure_fd=''
+  local -a targets=()
   start_nix_version
   exec {failed_fd}< <(failed_units_command)
   if ((${#units[@]} + ${#paths[@]})) && [[ -e /run/current-system ]]; then
-    exec {closure_fd}< <(exec nix-store --query --requisites -- /run/current-system)
+    link_targets
+    exec {closure_fd}< <(exec nix-store --query --requisites -- /run/current-system "${targets[@]}")
   fi
   read_units "$ACTIVATION_UNIT" "${units[@]}"
   read_executables "${units[@]}"
@@ -43,13 +48,17 @@ main() {
   # Its closure could be read, so it is valid: whoever asks next need not ask.
   if [[ $unit_closure && " ${paths[*]} " != *" $current_system "* ]]; then paths+=("$current_system"); fi
 
-  local failed_json units_json paths_json roots_json activation_json interrupted_json
+  local failed_json units_json paths_json links_json trial roots_json activation_json interrupted_json
   json_array "${failed[@]}"
   failed_json=$REPLY
   units_to_json
   units_json=$REPLY
   paths_to_json "$invalid" "${paths[@]}"
   paths_json=$REPLY
+  links_to_json
+  links_json=$REPLY
+  read_line "$STATE/links/trial" || true
+  trial=$REPLY
   roots_to_json
   roots_json=$REPLY
   activation_to_json
@@ -61,8 +70,35 @@ main() {
     nixVersion:s "$nix_version" nixosVersion:o "$nixos_version" \
     currentSystem:o "$current_system" bootedSystem:o "$booted_system" profile:o "$profile_system" \
     failedUnits:j "$failed_json" units:j "$units_json" paths:j "$paths_json" roots:j "$roots_json" \
+    links:j "$links_json" linksOnTrial:o "$trial" \
     activation:j "$activation_json" interrupted:j "$interrupted_json" ledger:j "${ledger:-null}"
   answer "$REPLY"
+}
+
+# link_targets: sets targets to the store paths, as far as there are such, that the links lead to.
+link_targets() {
+  local name
+  targets=()
+  for name in "${link_names[@]}"; do
+    if [[ $(readlink -e -- "$link_dir/$name") =~ ^/nix/store/[^/]+ ]]; then targets+=("${BASH_REMATCH[0]}"); fi
+  done
+}
+
+# links_to_json: where each leads, or in words what is there instead.
+links_to_json() {
+  local out='' name path value
+  for name in "${link_names[@]}"; do
+    path=$link_dir/$name value=null
+    if [[ -L $path ]]; then
+      json_string "$(readlink -- "$path")"
+      value=$REPLY
+    elif [[ -e $path ]]; then
+      value='"(no link)"'
+    fi
+    json_member "$name" "$value"
+    out+=$REPLY
+  done
+  REPLY="{${out:1}}"
 }
 
 # On NixOS the path of the program tells its version; elsewhere it has to be asked.

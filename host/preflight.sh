@@ -10,6 +10,7 @@ step_preflight() {
   system_paths
   before_system=$current_system before_profile=$profile_system
   rollback_target
+  if [[ ! $with_system ]]; then toplevel=$before_system previous=$before_system; fi
   systems_are_whole && is_right_machine && nobody_else_switches && has_room && has_memory &&
     needs_no_reboot && state_version_stays && credentials_are_there || return 1
   failed_units
@@ -18,10 +19,13 @@ step_preflight() {
   tell_pointers
   tell_leftovers
   # From here on a garbage collection may run at any time.
-  hold_systems || {
-    refuse "The host cannot write gc roots to $ROOTS." "Is the file system read-only? See 'findmnt /nix' on the host."
-    return
-  }
+  if [[ $with_system ]]; then
+    hold_systems || {
+      refuse "The host cannot write gc roots to $ROOTS." "Is the file system read-only? See 'findmnt /nix' on the host."
+      return
+    }
+  fi
+  links_can_be_made || return
   clear_stale_unit
   not_cancelled
 }

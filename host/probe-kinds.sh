@@ -113,6 +113,7 @@ identity() {
       return 1
     fi
   done
+  ((${#place[@]})) || ! strays_from_links "$1" "$2"
 }
 
 try_socket() {

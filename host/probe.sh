@@ -167,7 +167,8 @@ read_closure() {
   probes_closure=
   for ((i = 0; i < count; i++)); do
     if [[ ${arg[probes.$i.identity]:-false} == true ]]; then
-      probes_closure=$(nix-store --query --requisites -- "$1")$'\n' || probes_closure=
+      store_paths_of_links
+      probes_closure=$(nix-store --query --requisites -- "$1" "${runs[@]}")$'\n' || probes_closure=
       return 0
     fi
   done

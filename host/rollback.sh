@@ -8,12 +8,38 @@ step_diagnose() {
   collect_diagnostics
 }
 
-# By path, never `nix-env --rollback`: the profile was not moved, so that would be one generation too far.
 step_rollback() {
+  local undone=yes
+  status rollback "$failure_reason Going back."
+  mark_journal
+  note_invocations
+  put_back || undone=''
+  if [[ $with_system ]]; then reactivate || undone=''; fi
+  restart_as_before || undone=''
+  release_failures "$previous" "$failed_before"
+  rollback_failures=$REPLY
+  [[ $undone ]] || return 1
+  rollback_outcome=rolled-back
+  if [[ $rollback_failures ]]; then failure_reason+=" After the rollback units have failed that had not before: ${rollback_failures//$'\n'/, }."; fi
+}
+
+# Nothing that runs was touched, so this is all of the way back.
+step_put_back() {
+  status put-back "$failure_reason Putting back what was there."
+  put_back
+}
+
+put_back() {
+  local all=yes
+  if [[ $profile_moved ]]; then restore_boot_default || all=''; fi
+  restore_links || all=''
+  [[ $all ]]
+}
+
+# By path, never `nix-env --rollback`: where the profile was not moved, that would be one generation too far.
+reactivate() {
   local tries=0 current deadline elapsed
   status rollback "$failure_reason Going back to ${previous##*/}."
-  mark_journal
-  if [[ $profile_moved ]]; then restore_boot_default; fi
   micros "${arg[timeouts.rollback]}"
   now_plus "$REPLY"
   deadline=$REPLY
@@ -34,20 +60,17 @@ step_rollback() {
   json_object exit:j "$switch_exit" seconds:j "$REPLY"
   rollback_json=$REPLY
   current=$(readlink -e -- /run/current-system) || current=''
-  release_failures "$previous" "$failed_before"
-  rollback_failures=$REPLY
-  if [[ $current != "$previous" || $switch_exit != [04] ]]; then
+  [[ $current == "$previous" && $switch_exit == [04] ]] || {
     failure_reason+=" The rollback to $previous failed too (exit $switch_exit); the host runs ${current:-an unknown system}."
     return 1
-  fi
-  rollback_outcome=rolled-back
-  if [[ $REPLY ]]; then failure_reason+=" After the rollback units have failed that had not before: ${REPLY//$'\n'/, }."; fi
+  }
 }
 
 restore_boot_default() {
   local old=${before_profile:-$previous}
   if ! set_profile "$old" || ! boot_default "$old"; then
     failure_reason+=" The boot default could not be set back to $old."
+    return 1
   fi
 }
 

@@ -10,7 +10,13 @@ readonly UNREADABLE='Failed to parse systemd unit file ([^[:space:]]+)'
 
 # run_switch TOPLEVEL ACTION LIMIT WHAT: sets switch_exit, switch_micros and switch_output (the end of it).
 run_switch() {
-  local toplevel=$1 action=$2 limit=$3 what=$4 pid began deadline told=0 elapsed
+  run_watched "$3" "$4" "$1/bin/switch-to-configuration" "$2"
+}
+
+# run_watched LIMIT WHAT COMMAND...: the same for any command.
+run_watched() {
+  local limit=$1 what=$2 pid began deadline told=0 elapsed
+  shift 2
   local log=$RUN/switch.$((switch_runs += 1)).log
   micros "$limit"
   deadline=$REPLY
@@ -19,7 +25,7 @@ run_switch() {
   deadline=$((began + deadline))
   # The output goes to a file in memory: when the reader of a pipe dies, or the disk is full, the program panics half-way.
   # Its own process group, so that a time-out reaches the activation script too.
-  timeout --kill-after=15 "$limit" env -u LC_ALL -u NIXOS_PROMOTE_JOB "$toplevel/bin/switch-to-configuration" "$action" \
+  timeout --kill-after=15 "$limit" env -u LC_ALL -u NIXOS_PROMOTE_JOB "$@" \
     </dev/null >"$log" 2>&1 3>&- 4>&- &
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do
@@ -41,7 +47,7 @@ run_switch() {
   now
   switch_micros=$((REPLY - began))
   switch_output=$(tail -c 16384 -- "$log" | tr -d '\000') || switch_output=
-  note "--- $toplevel/bin/switch-to-configuration $action ended with $switch_exit"
+  note "--- $* ended with $switch_exit"
   note "$switch_output"
 }
 

@@ -13,6 +13,7 @@ revisions=(
   no-build:a no-host:a new-kernel:a inhibited:a crash-loop:a c-prod:b
   guarded:a old-state:guarded slow-activate:a secrets:a
   deaf-activate:a wedge:a needs-backup:a
+  bridge:a bridge-b:bridge bridge-503:bridge-b
 )
 
 main() {

@@ -1,15 +1,16 @@
 import { type Description, description } from "../../contract/description.ts";
+import { mode } from "../../contract/goal.ts";
+import type { HostState } from "../../contract/host-state.ts";
 import { type GetPlanInputs, getPlanInputs } from "../../contract/resources.ts";
-import { contractUnits } from "../../contract/units.ts";
 import { call, type Executor } from "../executors/executor.ts";
 import { missingOf } from "./copy.ts";
+import { driftOf, pendingOf, questionOf, trialDrift } from "./drift.ts";
 import { observe, observed } from "./observation.ts";
-import { knownPlan, type Plan, unknownPlan } from "./plan/plan.ts";
+import { knownPlan, type LinkChange, type Plan, unknownPlan } from "./plan/plan.ts";
 import { planText } from "./plan/text.ts";
 import { unitNames } from "./plan/units.ts";
 import type { Invocation } from "./resource.ts";
 import { reach } from "./route.ts";
-import { driftOf } from "./system-profile.ts";
 
 /** What putting a release on a host will do. Reads store metadata and unit files; changes nothing. */
 export const getPlan: Invocation<GetPlanInputs> = {
@@ -21,14 +22,22 @@ export const getPlan: Invocation<GetPlanInputs> = {
 };
 
 async function make(inputs: GetPlanInputs): Promise<Plan> {
-  const { connection, builder, toplevel, probes } = inputs;
-  const state = await observed(connection, { units: contractUnits(probes) });
+  const { connection, builder, probes, links } = inputs;
+  const state = await observed(connection, questionOf(inputs));
+  const toplevel = inputs.toplevel ?? state.currentSystem;
   // A host that no release of ours runs on yet cannot have drifted from one.
   const committed = state.ledger?.toplevel;
-  const drift =
-    typeof committed === "string" ? driftOf(state, { toplevel: committed, probes }) : [];
-  const seen = { ...inputs, to: toplevel, state, drift };
-  if (state.currentSystem === null || state.currentSystem === toplevel) return unknownPlan(seen);
+  const promoted = mode.catch("switch").parse(state.ledger?.mode);
+  const released =
+    typeof committed === "string"
+      ? driftOf(state, { mode: promoted, toplevel: committed, probes })
+      : [];
+  const drift = [...released, ...trialDrift(state, inputs)];
+  const pending = pendingOf(state, inputs);
+  const relinked = linkChanges(state, links);
+  const seen = { ...inputs, to: toplevel, state, drift, pending, relinked };
+  if (state.currentSystem === null || toplevel === null || state.currentSystem === toplevel)
+    return unknownPlan(seen);
   const [before, after] = await Promise.all([
     describe(reach(connection, "host.connection"), state.currentSystem),
     describe(reach(builder, "release.builder"), toplevel),
@@ -40,6 +49,13 @@ async function make(inputs: GetPlanInputs): Promise<Plan> {
   ]);
   const copy = { paths: missing.paths.length, bytes: missing.bytes, free: missing.free };
   return knownPlan({ ...seen, state: { ...state, units } }, before, after, copy);
+}
+
+function linkChanges({ links: seen }: HostState, wanted: GetPlanInputs["links"]): LinkChange[] {
+  const files = Object.entries(wanted?.files ?? {});
+  return files
+    .map(([name, to]) => ({ name, from: seen?.[name] ?? null, to }))
+    .filter(({ from, to }) => from !== to);
 }
 
 function describe(executor: Executor, toplevel: string): Promise<Description> {

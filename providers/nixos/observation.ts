@@ -7,11 +7,20 @@ import { namingRoute, type Route } from "./route.ts";
 export interface Question {
   readonly units?: readonly string[];
   readonly paths?: readonly string[];
+  /** Where the links of these names lead. */
+  readonly links?: LinkQuestion | undefined;
+}
+
+interface LinkQuestion {
+  readonly directory: string;
+  readonly names: readonly string[];
 }
 
 interface Batch {
   readonly units: Set<string>;
   readonly paths: Set<string>;
+  /** One resource of a host has links. */
+  links: LinkQuestion | undefined;
   readonly answer: Promise<HostState>;
 }
 
@@ -24,13 +33,14 @@ const gathering = new Map<string, Batch>();
  */
 export function observe(
   connection: Connection,
-  { units = [], paths = [] }: Question = {},
+  { units = [], paths = [], links }: Question = {},
   route: Route = "host.connection",
 ): Promise<HostState> {
   const key = connectionKey(connection);
   const batch = gathering.get(key) ?? begin(key, connection);
   for (const unit of units) batch.units.add(unit);
   for (const path of paths) batch.paths.add(path);
+  batch.links ??= links;
   return named(route, batch.answer);
 }
 
@@ -64,21 +74,24 @@ export function forgetObservations(): void {
   latest.clear();
 }
 
-function answers(state: HostState, { units = [], paths = [] }: Question): boolean {
-  return units.every((unit) => unit in state.units) && paths.every((path) => path in state.paths);
+function answers(state: HostState, { units = [], paths = [], links }: Question): boolean {
+  return (
+    units.every((unit) => unit in state.units) &&
+    paths.every((path) => path in state.paths) &&
+    (links?.names ?? []).every((name) => name in (state.links ?? {}))
+  );
 }
 
 function begin(key: string, connection: Connection): Batch {
-  const units = new Set<string>();
-  const paths = new Set<string>();
-  const answer = new Promise<void>((gathered) => setTimeout(gathered, GATHER_MILLISECONDS)).then(
-    () => {
-      gathering.delete(key);
-      const question = { units: [...units], paths: [...paths] };
-      return call(executorFor(connection), "observe", question, hostState, { endsWithUs: true });
-    },
-  );
-  const batch = { units, paths, answer };
+  const gathered = new Promise<void>((done) => setTimeout(done, GATHER_MILLISECONDS));
+  const answer = gathered.then(() => {
+    gathering.delete(key);
+    const { units, paths, links } = batch;
+    const asked = links && { directory: links.directory, names: [...links.names] };
+    const question = { units: [...units], paths: [...paths], links: asked };
+    return call(executorFor(connection), "observe", question, hostState, { endsWithUs: true });
+  });
+  const batch: Batch = { units: new Set(), paths: new Set(), links: undefined, answer };
   gathering.set(key, batch);
   const glance = { answer, at: performance.now() };
   latest.set(key, glance);

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { type Connection, describeConnection } from "../../contract/connection.ts";
+import { Goal } from "../../contract/goal.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import { preflight } from "../../contract/preflight.ts";
 import { completeProbe, type Probe } from "../../contract/probe.ts";
@@ -10,15 +11,16 @@ import {
   type SystemProfileOutputs,
   systemProfileInputs,
 } from "../../contract/resources.ts";
-import { shortPath } from "../../contract/store-path.ts";
 import { contractUnits } from "../../contract/units.ts";
-import { type ProbeResult, type Verdict, verdict } from "../../contract/verdict.ts";
+import { type Verdict, verdict } from "../../contract/verdict.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
+import { look } from "./drift.ts";
 import type { Reporter } from "./engine.ts";
 import { interruptible, runJob } from "./job.ts";
 import { observe, observed } from "./observation.ts";
+import { reasonsOf, summaryOf } from "./reasons.ts";
 import { PartialFailure, type Resource } from "./resource.ts";
 import { reach } from "./route.ts";
 import { requireSameMachine } from "./same-machine.ts";
@@ -46,18 +48,18 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
     requireMachine(wanted, before.live);
     const state = { ...wanted, ...before, transaction: null };
     const id = wanted.host;
-    const outputs = needsTransaction(state, wanted) ? await transact(id, wanted, report) : state;
+    const outputs = needsTransaction(state, wanted) ? await transact(state, wanted, report) : state;
     return { id, outputs };
   },
 
   async refresh(state, { connection }) {
-    const { live, drift } = await look({ ...inputsOf(state), connection }, observed);
+    const { live, drift, pending } = await look({ ...inputsOf(state), connection }, observed);
     if (!isDeepStrictEqual(state.connection, connection))
       requireSameMachine(live.machineId, state.live.machineId, {
         role: `this stack manages as ${state.host}`,
         advice: "Correct the connection, or use a new host name.",
       });
-    return { ...state, live, drift };
+    return { ...state, live, drift, pending };
   },
 
   async read(id, state) {
@@ -68,8 +70,8 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
 
   async update(state, wanted, report) {
     requireMachine(wanted, state.live);
-    if (needsTransaction(state, wanted)) return transact(state.host, wanted, report);
-    return { ...state, ...wanted };
+    if (needsTransaction(state, wanted)) return transact(state, wanted, report);
+    return { ...(await look(wanted, observed)), ...wanted, transaction: state.transaction };
   },
 
   async delete({ connection }) {
@@ -78,123 +80,87 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
 };
 
 function needsTransaction(state: SystemProfileOutputs, wanted: SystemProfileInputs): boolean {
+  const goal = Goal.of(wanted.mode);
   return (
-    state.live.currentSystem !== wanted.toplevel ||
-    state.live.profile !== wanted.toplevel ||
+    goal.wants(wanted.toplevel, state.live) ||
+    linksDiffer(state.live, wanted) ||
     // Also where the wanted system runs already: by another's hand, or after a rollback, its health and
     // the boot default have not been proven.
     state.drift.length > 0 ||
-    !isDeepStrictEqual(state.probes, wanted.probes) ||
+    (goal.activates && !isDeepStrictEqual(state.probes, wanted.probes)) ||
     (wanted.machineId !== undefined && wanted.machineId !== state.live.machineId)
   );
 }
 
-/** Observes the host and says in sentences where it differs from what it should run. */
-async function look(
-  wanted: SystemProfileInputs,
-  ask = observe,
-): Promise<Pick<SystemProfileOutputs, "live" | "drift">> {
-  const state = await ask(wanted.connection, { units: contractUnits(wanted.probes) });
-  return { live: liveOf(state), drift: driftOf(state, wanted) };
-}
-
-export function liveOf(state: HostState): Live {
-  const { hostname, machineId, nixosVersion, currentSystem, profile, bootedSystem, failedUnits } =
-    state;
-  return { hostname, machineId, nixosVersion, currentSystem, profile, bootedSystem, failedUnits };
-}
-
-export function driftOf(
-  state: HostState,
-  wanted: Pick<SystemProfileInputs, "toplevel" | "probes">,
-): string[] {
-  const drift: string[] = [];
-  if (state.currentSystem !== wanted.toplevel)
-    drift.push(
-      `runs ${nameOf(state.currentSystem)}, not the release's ${shortPath(wanted.toplevel)}`,
-    );
-  if (state.profile !== wanted.toplevel)
-    drift.push(
-      `would boot ${nameOf(state.profile)}, not the release's ${shortPath(wanted.toplevel)}`,
-    );
-  for (const probe of wanted.probes) {
-    if (probe.kind === "unit" && !isSkipped(probe, state)) drift.push(...unitDrift(probe, state));
-  }
-  if (state.interrupted && drift.length > 0) drift.push(interruptedSentence(state.interrupted));
-  return drift;
-}
-
-function interruptedSentence({ step, record }: NonNullable<HostState["interrupted"]>): string {
-  const sentence = `its last transaction was cut off in step ${step}`;
-  if (record?.booted == null) return sentence;
-  const at = new Date(record.at * 1000).toISOString().replace(/\.\d+/, "");
-  return `${sentence}, and it booted ${shortPath(record.booted)} at ${at}`;
-}
-
-function isSkipped({ onlyIfActive }: Probe, { units }: HostState): boolean {
-  if (onlyIfActive === undefined) return false;
-  return (units[onlyIfActive]?.active ?? "inactive") === "inactive";
-}
-
-function unitDrift(probe: Probe & { kind: "unit" }, state: HostState): string[] {
-  const unit = state.units[probe.unit];
-  const expected = probe.state ?? "active";
-  if (unit === undefined || unit.load === "not-found")
-    return expected === "active" ? [`${probe.unit} does not exist`] : [];
-  const drift: string[] = [];
-  if (unit.active !== expected)
-    drift.push(`${probe.unit} is ${unit.active} (${unit.sub}), not ${expected}`);
-  if (probe.identity !== false && unit.memberOf === false)
-    drift.push(
-      `${probe.unit} runs ${unit.runs.map(shortPath).join(", ")}, which is not of the running system`,
-    );
-  for (const dropIn of unit.dropIns.filter((path) => path.startsWith("/run/")))
-    drift.push(`${probe.unit} is changed by hand in ${dropIn}`);
-  return drift;
-}
-
-function nameOf(path: string | null): string {
-  return path === null ? "nothing" : shortPath(path);
+function linksDiffer(live: Live, { links }: SystemProfileInputs): boolean {
+  return Object.entries(links?.files ?? {}).some(([name, to]) => live.links?.[name] !== to);
 }
 
 async function transact(
-  id: string,
+  state: SystemProfileOutputs,
   wanted: SystemProfileInputs,
   report: Reporter,
 ): Promise<SystemProfileOutputs> {
   const said = await activate(wanted, report);
   const seen = await look(wanted);
-  const outputs = { ...wanted, ...seen, transaction: summaryOf(said) };
+  const goal = Goal.of(wanted.mode);
+  // A host that was only asked stays recorded as it was, but for what was seen and the way there.
+  const outputs = goal.changesHost
+    ? { ...wanted, ...seen, transaction: summaryOf(said) }
+    : { ...state, ...seen, connection: wanted.connection };
+  if (said.shown !== null)
+    report.info(`${wanted.host} would change so, and was not changed:\n${said.shown.trim()}`);
   for (const text of said.notes) report.info(text);
   for (const { name, ok, required, answer } of said.probes) {
     if (!ok && required === false) report.warn(`optional probe ${name}: ${answer}`);
     if (ok && answer.startsWith("skipped: ")) report.info(`probe ${name}: ${answer}`);
   }
-  if (said.outcome === "committed") return outputs;
-  throw new PartialFailure(id, outputs, reasonsOf(wanted, said, seen.live));
+  if (said.outcome === goal.success) {
+    sayWhatIsLeft(wanted, outputs, report);
+    return outputs;
+  }
+  throw new PartialFailure(wanted.host, outputs, reasonsOf(wanted, said, seen.live));
+}
+
+function sayWhatIsLeft(
+  { host, mode }: SystemProfileInputs,
+  { pending, drift }: Pick<SystemProfileOutputs, "pending" | "drift">,
+  report: Reporter,
+): void {
+  for (const sentence of pending) report.info(`${host}: ${sentence}.`);
+  if (drift.length > 0 && !Goal.of(mode).mindsRunning)
+    report.warn(
+      `${host}: ${drift.join("; ")}. [activation.mode] ${mode} changes nothing that runs; switch repairs it.`,
+    );
 }
 
 function activate(wanted: SystemProfileInputs, report: Reporter): Promise<Verdict> {
   const executor = reach(wanted.connection, "host.connection");
-  const { switch: switchSeconds, confirm, rollback } = wanted.timeouts;
+  const { switch: switchSeconds, confirm, rollback, build = 3600 } = wanted.timeouts;
+  const buildSeconds = wanted.checkout === undefined ? 0 : 2 * build;
   const healthSeconds = Math.max(0, ...wanted.probes.map(longest));
   return runJob(executor, {
     command: "activate",
     unit: "nixos-promote-activate",
     argument: {
+      strategy: wanted.strategy,
       toplevel: wanted.toplevel,
+      links: wanted.links,
+      checkout: wanted.checkout && { ...wanted.checkout, rev: wanted.rev },
       release: { rev: wanted.rev, subject: wanted.subject },
       mode: wanted.mode,
       unitFailures: wanted.unitFailures ?? "tolerant",
       machineId: wanted.machineId ?? null,
-      confirm: wanted.confirm,
-      timeouts: wanted.timeouts,
+      confirm: wanted.confirm && Goal.of(wanted.mode).asksForConfirmation,
+      timeouts: { ...wanted.timeouts, build },
       preflight: wanted.preflight,
       probes: wanted.probes.map((probe) => completeProbe(probe) as Record<string, string>),
       diagnostics: { units: contractUnits(wanted.probes), lines: 120, bytes: 8000 },
     },
     // Twice the health time, because it is asked again after a rollback.
-    timeoutSeconds: Math.ceil(2 * switchSeconds + confirm + 2 * rollback + 2 * healthSeconds + 60),
+    timeoutSeconds: Math.ceil(
+      buildSeconds + 2 * switchSeconds + confirm + 2 * rollback + 2 * healthSeconds + 60,
+    ),
     result: verdict,
     onStatus: async (status, jobId) => {
       report.progress(status.message ?? "");
@@ -216,54 +182,6 @@ function longest(probe: Probe): number {
     soakSeconds: number;
   };
   return whole.graceSeconds + whole.deadlineSeconds + whole.soakSeconds;
-}
-
-function summaryOf(said: Verdict): SystemProfileOutputs["transaction"] {
-  return {
-    id: said.id,
-    outcome: said.outcome,
-    reason: said.reason,
-    previousSystem: said.before.currentSystem,
-    finishedAt: said.finishedAt,
-    probes: Object.fromEntries(said.probes.map((probe) => [probe.name, probe.answer])),
-  };
-}
-
-/** What happened, where the host is now, what to do: in this order. */
-export function reasonsOf(wanted: SystemProfileInputs, said: Verdict, now: Live): string[] {
-  const reasons = [
-    `${wanted.host} did not take release ${wanted.rev.slice(0, 12)}: ${said.reason ?? "no reason given"}`,
-    stateSentence(wanted.host, said, now),
-  ];
-  if (said.advice !== null) reasons.push(said.advice);
-  const sick = (said.healthAfterRollback ?? []).filter((probe: ProbeResult) => !probe.ok);
-  if (said.outcome === "rolled-back" && sick.length > 0)
-    reasons.push(
-      `After the rollback not healthy: ${sick.map((p) => `${p.name} (${p.answer})`).join("; ")}.`,
-    );
-  if (said.diagnostics !== null) reasons.push(`Diagnostics:\n${said.diagnostics.trim()}`);
-  if (said.diagnosticsFile !== null)
-    reasons.push(`All of it: ${said.diagnosticsFile} on ${describeConnection(wanted.connection)}.`);
-  return reasons;
-}
-
-function stateSentence(host: string, said: Verdict, now: Live): string {
-  const running = `${host} runs ${nameOf(now.currentSystem)} and would boot ${nameOf(now.profile)}.`;
-  switch (said.outcome) {
-    case "committed":
-      return running;
-    case "rolled-back":
-      return `It rolled back by itself: ${running} Mend the release and run \`pulumi up\` again.`;
-    case "refused":
-      return `Nothing was changed: ${running}`;
-    case "rollback-failed":
-      return (
-        `THE ROLLBACK FAILED TOO: ${running} ` +
-        (now.profile === said.before.profile
-          ? "The boot default is the previous system, so a reboot brings it back; look at the diagnostics first."
-          : "The boot default is not the previous system either, so do not reboot; look at the diagnostics first.")
-      );
-  }
 }
 
 function requireMachine({ machineId, connection }: SystemProfileInputs, live: Live): void {
@@ -307,6 +225,6 @@ function revisionIn({ ledger, currentSystem }: HostState): string | undefined {
 }
 
 function inputsOf(state: SystemProfileOutputs): SystemProfileInputs {
-  const { live: _live, drift: _drift, transaction: _transaction, ...inputs } = state;
+  const { live: _live, drift: _drift, pending: _pending, transaction: _said, ...inputs } = state;
   return inputs;
 }

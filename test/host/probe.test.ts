@@ -75,7 +75,16 @@ describe("probes", function () {
       ...given,
     }));
     const input = flatten({ run: directory, probes: full });
-    const parts = ["json.sh", "lib.sh", "units.sh", "probe-place.sh", "probe-kinds.sh", "probe.sh"];
+    const parts = [
+      "json.sh",
+      "lib.sh",
+      "units.sh",
+      "switch.sh",
+      "links.sh",
+      "probe-place.sh",
+      "probe-kinds.sh",
+      "probe.sh",
+    ];
     const { stdout, stderr } = await bash(parts, PROBE, input);
     const told = stderr.split("\n").flatMap((line) => line.match(/^status: (.*)/)?.[1] ?? []);
     return { ...(JSON.parse(stdout) as Result), told };

@@ -113,7 +113,7 @@ describe("the stack that builds: grind", () => {
     });
 
     it("exports nothing else", () => {
-      const names = ["drift", "health", "healthy", "host", "previousRelease", "release"];
+      const names = ["drift", "health", "healthy", "host", "pending", "previousRelease", "release"];
       assert.deepEqual(Object.keys(ran.outputs).sort(), names);
     });
 
@@ -137,6 +137,7 @@ describe("the stack that builds: grind", () => {
       assert.deepEqual(plans[0]?.inputs, {
         connection: GRIND,
         host: "choiros-grind",
+        mode: "switch",
         toplevel: TOPLEVEL,
         rev: REV,
         subject: EVALUATION.subject,

@@ -14,6 +14,8 @@ export interface World {
   readonly offer?: Record<string, unknown>;
   readonly plan?: object;
   readonly drift?: string[];
+  /** What of the host differs from one that runs the release. */
+  readonly live?: object;
   readonly refuses?: Record<string, string>;
 }
 
@@ -31,6 +33,8 @@ export const PLAN = {
   from: SYSTEM_A,
   to: SYSTEM_B,
   drift: [],
+  pending: [],
+  links: [],
   text: "choiros-prod: what will change",
 };
 export const TRANSACTION = {
@@ -85,7 +89,7 @@ export function resolved(output: unknown): Promise<unknown> {
   return new Promise((resolve) => given.apply(resolve));
 }
 
-function stateOf({ type }: MockResourceArgs, world: World): object {
+function stateOf({ type, inputs }: MockResourceArgs, world: World): object {
   if (type === "pulumi:pulumi:StackReference")
     return { outputs: world.offer ?? {}, secretOutputNames: [] };
   if (world.preview) return {}; // what a resource will say is not known yet
@@ -93,7 +97,10 @@ function stateOf({ type }: MockResourceArgs, world: World): object {
   if (type === "nixos:index:Closure") return { root: "closure-1" };
   const { units: _units, paths: _paths, roots: _roots, ...live } = hostState();
   if (type === "nixos:index:SystemProfile")
-    return { live, drift: world.drift ?? [], transaction: TRANSACTION };
+    return {
+      live: { ...live, currentSystem: inputs.toplevel ?? SYSTEM_B, ...world.live },
+      ...{ drift: world.drift ?? [], pending: [], transaction: TRANSACTION },
+    };
   return {};
 }
 

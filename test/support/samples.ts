@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { SshConnection } from "../../contract/connection.ts";
 import type { HostState, UnitState } from "../../contract/host-state.ts";
+import type { Links } from "../../contract/links.ts";
 import type { Manifest } from "../../contract/manifest.ts";
 import { preflight } from "../../contract/preflight.ts";
 import type { Evaluation, SystemProfileInputs } from "../../contract/resources.ts";
@@ -86,6 +87,14 @@ export function hostState(more: Partial<HostState> = {}): HostState {
   };
 }
 
+/** hypervisor's program at /opt/choiros/bin/hypervisor. */
+export const LINKS: Links = {
+  directory: "/opt/choiros/bin",
+  files: { hypervisor: `${pathOf("hypervisor-1.5.0")}/bin/hypervisor` },
+  components: [pathOf("hypervisor-1.5.0")],
+  restart: ["hypervisor.service"],
+};
+
 export function unitState(more: Partial<UnitState> = {}): UnitState {
   return {
     load: "loaded",
@@ -104,6 +113,7 @@ export function unitState(more: Partial<UnitState> = {}): UnitState {
 export function verdictOf(more: Partial<Verdict> = {}): Verdict {
   return {
     id: "activate-1",
+    mode: "switch",
     outcome: "committed",
     failedStep: null,
     reason: null,
@@ -113,6 +123,8 @@ export function verdictOf(more: Partial<Verdict> = {}): Verdict {
     before: { currentSystem: SYSTEM_A, profile: SYSTEM_A },
     after: { currentSystem: SYSTEM_B, profile: SYSTEM_B },
     switch: { exit: 0, seconds: 0.6, output: "" },
+    shown: null,
+    links: null,
     rollback: null,
     probes: [],
     healthAfterRollback: null,

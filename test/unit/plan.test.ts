@@ -23,7 +23,10 @@ const seen: Seen = {
     ledger: { release: { rev: OTHER_REV } },
   }),
   probes: systemInputs().probes,
+  mode: "switch",
   drift: [],
+  pending: [],
+  relinked: [],
 };
 
 const toplevel = (more: Partial<Description> = {}): Description => ({

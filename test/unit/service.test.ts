@@ -3,9 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { HostState } from "../../contract/host-state.ts";
 import type { ClosureInputs } from "../../contract/resources.ts";
 import { closeExecutors, useExecutor } from "../../providers/executors/index.ts";
+import { liveOf } from "../../providers/nixos/drift.ts";
 import { forgetObservations, observe, observed } from "../../providers/nixos/observation.ts";
 import { service } from "../../providers/nixos/service.ts";
-import { liveOf } from "../../providers/nixos/system-profile.ts";
 import { FakeExecutor } from "../support/fake-executor.ts";
 import {
   hostState,
@@ -27,11 +27,12 @@ const CLOSURE = "urn:pulumi:prod::choiros::nixos:index:Closure::choiros-prod-clo
 
 const running = hostState({ paths: { [SYSTEM_B]: true }, roots: { [ROOT]: SYSTEM_B } });
 const system = systemInputs();
-const systemState = { ...system, live: liveOf(running), drift: [], transaction: null };
+const systemState = { ...system, live: liveOf(running), drift: [], pending: [], transaction: null };
 const closure: ClosureInputs = {
   connection: PROD,
   path: SYSTEM_B,
   transport: { via: "built-here" },
+  diskMarginMiB: 64,
   timeoutSeconds: 60,
 };
 const closureState = { ...closure, root: ROOT, machineId: running.machineId };
@@ -44,7 +45,7 @@ describe("what the provider knows of a host", () => {
     state = running;
     host = new FakeExecutor({
       observe: () => state,
-      missing: () => ({ missing: [] }),
+      missing: () => ({ missing: [], free: 2 ** 40 }),
       root: () => ({}),
     });
     forgetObservations();

@@ -38,12 +38,18 @@ function changed(
   return raw;
 }
 
+const LINKS = {
+  directory: "/opt/choiros/bin",
+  files: { hypervisor: { component: "hypervisor", file: "bin/hypervisor" } },
+};
+
 describe("settings", () => {
   it("the shipped Pulumi.grind.yaml is right, and every default is filled in", () => {
     const settings = parseSettings(settingsOf("grind"));
     assert.deepEqual(settings.activation, {
       mode: "switch",
       unitFailures: "tolerant",
+      strategy: "closure",
       confirm: true,
       timeouts: { switch: 300, confirm: 60, rollback: 300 },
       preflight: PREFLIGHT,
@@ -171,6 +177,73 @@ describe("settings", () => {
       "a mode that we do not have",
       changed(["activation"], { mode: "yolo" }),
       /^\[choiros:activation\.mode\] /,
+    ],
+    [
+      "a strategy that we do not have",
+      changed(["activation"], { strategy: "push" }),
+      /^\[choiros:activation\.strategy\] /,
+    ],
+    [
+      "the strategy links without links",
+      changed(["activation"], { strategy: "links" }),
+      /^\[choiros:activation\.links\] must be given where \[activation\.strategy\] is links/,
+    ],
+    ...(
+      [
+        ["a directory that is no absolute path", { directory: "opt/bin" }, "directory"],
+        ["a directory that leads up", { directory: "/opt/../etc" }, "directory"],
+        ["no link at all", { files: {} }, "files"],
+        [
+          "a link whose file leads up",
+          { files: { x: { component: "hypervisor", file: "../x" } } },
+          "files.x.file",
+        ],
+        [
+          "a link whose file is absolute",
+          { files: { x: { component: "hypervisor", file: "/bin/x" } } },
+          "files.x.file",
+        ],
+        ["a unit that is none", { restart: ["hypervisor"] }, "restart[0]"],
+      ] as const
+    ).map(([what, wrong, where]): [string, Raw, RegExp] => [
+      what,
+      changed(["activation"], { links: { ...LINKS, ...wrong } }),
+      new RegExp(`^\\[choiros:activation\\.links\\.${where.replace(/[[\].]/g, "\\$&")}\\] must`),
+    ]),
+    [
+      "the strategy flake without a checkout",
+      changed(["activation"], { strategy: "flake" }),
+      /^\[choiros:activation\.checkout\] must be given where \[activation\.strategy\] is flake/,
+    ],
+    [
+      "a checkout that nobody asks for",
+      changed(["activation"], { checkout: { directory: "/opt/x" } }),
+      /^\[choiros:activation\.checkout\] must be given .*, and only there/,
+    ],
+    [
+      "a checkout in a directory that means something in a flake reference",
+      changed(["activation"], { strategy: "flake", checkout: { directory: "/opt/x#y" } }),
+      /^\[choiros:activation\.checkout\.directory\] must be an absolute path/,
+    ],
+    [
+      "a checkout whose name is an expression",
+      changed(["activation"], {
+        strategy: "flake",
+        checkout: { directory: "/opt/x", name: 'a".b' },
+      }),
+      /^\[choiros:activation\.checkout\.name\] must be a plain name/,
+    ],
+    [
+      "a link whose name is a path",
+      changed(["activation"], {
+        links: { ...LINKS, files: { "a/b": LINKS.files.hypervisor } },
+      }),
+      /^\[choiros:activation\.links\.files.*\] /,
+    ],
+    [
+      "a trial of links, which no reboot takes back",
+      changed(["activation"], { mode: "test", links: LINKS }),
+      /^\[choiros:activation\.mode\] must not be boot or test where there are links/,
     ],
     [
       "a time that is text",

@@ -4,7 +4,9 @@ import type { Probe } from "../../contract/probe.ts";
 import type { SystemProfileOutputs } from "../../contract/resources.ts";
 import { contractUnits } from "../../contract/units.ts";
 import type { Verdict } from "../../contract/verdict.ts";
-import { driftOf, liveOf, reasonsOf, systemProfile } from "../../providers/nixos/system-profile.ts";
+import { driftOf, liveOf } from "../../providers/nixos/drift.ts";
+import { reasonsOf } from "../../providers/nixos/reasons.ts";
+import { systemProfile } from "../../providers/nixos/system-profile.ts";
 import {
   GRIND,
   hostState,
@@ -119,7 +121,7 @@ describe("drift", () => {
   ];
   for (const [what, state, probes, sentences] of table) {
     it(`is ${what}`, () => {
-      const drift = driftOf(state, { toplevel: SYSTEM_B, probes });
+      const drift = driftOf(state, systemInputs({ probes }));
       assert.equal(drift.length, sentences.length, drift.join("\n"));
       for (const [index, sentence] of sentences.entries())
         assert.match(drift[index] ?? "", sentence);
@@ -150,8 +152,7 @@ describe("drift", () => {
     ],
   ];
   for (const [what, state, probes] of none) {
-    it(`is not ${what}`, () =>
-      assert.deepEqual(driftOf(state, { toplevel: SYSTEM_B, probes }), []));
+    it(`is not ${what}`, () => assert.deepEqual(driftOf(state, systemInputs({ probes })), []));
   }
 
   it("looks at the units of the health contract", () => {
@@ -232,6 +233,7 @@ describe("SystemProfile's diff", () => {
     ...wanted,
     live: liveOf(hostState()),
     drift: [],
+    pending: [],
     transaction: null,
   };
   const changes = (state: SystemProfileOutputs, inputs = wanted) =>

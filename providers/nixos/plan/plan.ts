@@ -1,5 +1,7 @@
 import type { Description } from "../../../contract/description.ts";
+import { Goal, type Mode } from "../../../contract/goal.ts";
 import type { HostState } from "../../../contract/host-state.ts";
+import type { Links } from "../../../contract/links.ts";
 import type { Probe } from "../../../contract/probe.ts";
 import { type PackageChange, packageChanges } from "./packages.ts";
 import { type UnitChanges, unitChanges } from "./units.ts";
@@ -11,7 +13,7 @@ export interface Plan {
   readonly subject: string;
   readonly fromRev: string | null;
   readonly from: string | null;
-  readonly to: string;
+  readonly to: string | null;
   /** False: the release is not built yet, so only paths and drift are known. */
   readonly built: boolean;
   readonly packages: PackageChange[];
@@ -26,6 +28,19 @@ export interface Plan {
   readonly reboot: string[];
   readonly probes: string[];
   readonly drift: string[];
+  /** When and how it takes effect, where that is not at once and for good. */
+  readonly effect: string | null;
+  /** Sentences; what has been done and waits. */
+  readonly pending: string[];
+  readonly links: LinkChange[];
+  /** Units that run from the links. */
+  readonly restart: string[];
+}
+
+export interface LinkChange {
+  readonly name: string;
+  readonly from: string | null;
+  readonly to: string;
 }
 
 const NO_UNITS: UnitChanges = { stop: [], start: [], restart: [], reload: [], keep: [] };
@@ -34,10 +49,14 @@ export interface Seen {
   readonly host: string;
   readonly rev: string;
   readonly subject: string;
-  readonly to: string;
+  readonly to: string | null;
+  readonly mode: Mode;
   readonly state: HostState;
   readonly probes: readonly Probe[];
   readonly drift: string[];
+  readonly pending: string[];
+  readonly links?: Links | undefined;
+  readonly relinked: LinkChange[];
 }
 
 export function unknownPlan(seen: Seen): Plan {
@@ -53,6 +72,10 @@ export function unknownPlan(seen: Seen): Plan {
     reboot: [],
     probes: seen.probes.map(({ name }) => name),
     drift: seen.drift,
+    effect: Goal.of(seen.mode).effect ?? null,
+    pending: seen.pending,
+    links: seen.relinked,
+    restart: seen.relinked.length === 0 ? [] : (seen.links?.restart ?? []),
   };
 }
 

@@ -15,24 +15,53 @@ function copyText({ paths, bytes, free }: Plan["copy"]): string {
 }
 
 function rows(plan: Plan): [string, string][] {
-  const system = `${plan.from === null ? "nothing" : shortPath(plan.from)} -> ${shortPath(plan.to)}`;
-  const drift: [string, string][] = plan.drift.map((sentence) => ["drift", sentence]);
-  if (plan.from === plan.to) return [["system", `${shortPath(plan.to)} (no change)`], ...drift];
+  const system = `${nameOf(plan.from)} -> ${nameOf(plan.to)}`;
+  const ends = [
+    ...plan.pending.map((sentence): [string, string] => ["pending", sentence]),
+    ...plan.drift.map((sentence): [string, string] => ["drift", sentence]),
+  ];
+  const links = linkRows(plan);
+  const effect: [string, string][] = plan.effect === null ? [] : [["effect", plan.effect]];
+  if (plan.from === plan.to)
+    return [
+      ["system", `${nameOf(plan.to)} (no change)`],
+      ...links,
+      ...(links.length === 0 ? [] : effect),
+      ...ends,
+    ];
   if (!plan.built)
     return [
       ["system", system],
       ["packages", "known once it is built; so are the units and the size of the copy"],
-      ...drift,
+      ...links,
+      ...effect,
+      ...ends,
     ];
   return [
     ["system", system],
     ...listed("packages", plan.packages.map(packageText), "none"),
     ["copy", copyText(plan.copy)],
     ...unitRows(plan),
+    ...links,
     ...listed("reboot", plan.reboot, undefined),
     ["probes", plan.probes.join(", ") || "none"],
-    ...drift,
+    ...effect,
+    ...ends,
   ];
+}
+
+function linkRows({ links, restart }: Plan): [string, string][] {
+  const changes = links.map(
+    ({ name, from, to }) => `${name}: ${from ?? "nothing"} -> ${to.replace(/^\/nix\/store\//, "")}`,
+  );
+  return [
+    ...listed("links", changes, undefined),
+    ...listed("restart", restart.length === 0 ? [] : [restart.join(", ")], undefined),
+  ];
+}
+
+function nameOf(path: string | null): string {
+  return path === null ? "nothing" : shortPath(path);
 }
 
 function unitRows({ units }: Plan): [string, string][] {

@@ -1,0 +1,124 @@
+import { Goal } from "../../contract/goal.ts";
+import type { HostState } from "../../contract/host-state.ts";
+import type { Probe } from "../../contract/probe.ts";
+import type { Live, SystemProfileInputs, SystemProfileOutputs } from "../../contract/resources.ts";
+import { shortPath } from "../../contract/store-path.ts";
+import { contractUnits } from "../../contract/units.ts";
+import { observe } from "./observation.ts";
+
+/** Of a host's inputs, what it can be seen to hold to. */
+export type Wanted = Pick<SystemProfileInputs, "mode" | "toplevel" | "links" | "probes">;
+
+/** Observes the host and says in sentences where it differs from what it should run. */
+export async function look(
+  wanted: Wanted & Pick<SystemProfileInputs, "connection">,
+  ask = observe,
+): Promise<Pick<SystemProfileOutputs, "live" | "drift" | "pending">> {
+  const state = await ask(wanted.connection, questionOf(wanted));
+  return { live: liveOf(state), drift: driftOf(state, wanted), pending: pendingOf(state, wanted) };
+}
+
+export function questionOf({ probes, links }: Pick<Wanted, "probes" | "links">) {
+  const units = contractUnits(probes);
+  if (links === undefined) return { units };
+  return { units, links: { directory: links.directory, names: Object.keys(links.files) } };
+}
+
+export function liveOf(state: HostState): Live {
+  const { hostname, machineId, nixosVersion, currentSystem, profile, bootedSystem, failedUnits } =
+    state;
+  const live = {
+    ...{ hostname, machineId, nixosVersion, currentSystem, profile, bootedSystem, failedUnits },
+  };
+  return Object.keys(state.links ?? {}).length === 0 ? live : { ...live, links: state.links };
+}
+
+export function driftOf(state: HostState, wanted: Wanted): string[] {
+  const drift = [
+    ...systemDrift(state, wanted),
+    ...linkDrift(state, wanted),
+    ...trialDrift(state, wanted),
+  ];
+  // The units of a release are there once it runs.
+  if (!awaitsBoot(state, wanted))
+    for (const probe of wanted.probes)
+      if (probe.kind === "unit" && !isSkipped(probe, state)) drift.push(...unitDrift(probe, state));
+  if (state.interrupted && drift.length > 0) drift.push(interruptedSentence(state.interrupted));
+  return drift;
+}
+
+/** What is as wanted, but not yet in effect, or not for long. */
+export function pendingOf(state: HostState, wanted: Wanted): string[] {
+  const { toplevel } = wanted;
+  const goal = Goal.of(wanted.mode);
+  if (awaitsBoot(state, wanted))
+    return [`takes effect at the next boot; until then it runs ${nameOf(state.currentSystem)}`];
+  if (!goal.mindsBootDefault && state.currentSystem === toplevel && state.profile !== toplevel)
+    return [`runs only until the next boot, which goes back to ${nameOf(state.profile)}`];
+  return [];
+}
+
+function awaitsBoot({ currentSystem, profile }: HostState, { mode, toplevel }: Wanted): boolean {
+  return !Goal.of(mode).mindsRunning && profile === toplevel && currentSystem !== toplevel;
+}
+
+function interruptedSentence({ step, record }: NonNullable<HostState["interrupted"]>): string {
+  const sentence = `its last transaction was cut off in step ${step}`;
+  if (record?.booted == null) return sentence;
+  const at = new Date(record.at * 1000).toISOString().replace(/\.\d+/, "");
+  return `${sentence}, and it booted ${shortPath(record.booted)} at ${at}`;
+}
+
+function systemDrift(state: HostState, { mode, toplevel }: Wanted): string[] {
+  if (toplevel === undefined) return [];
+  const goal = Goal.of(mode);
+  const release = `not the release's ${shortPath(toplevel)}`;
+  const drift: string[] = [];
+  if (goal.mindsRunning && state.currentSystem !== toplevel)
+    drift.push(`runs ${nameOf(state.currentSystem)}, ${release}`);
+  if (goal.mindsBootDefault && state.profile !== toplevel)
+    drift.push(`would boot ${nameOf(state.profile)}, ${release}`);
+  return drift;
+}
+
+function linkDrift(state: HostState, { links }: Wanted): string[] {
+  if (links === undefined) return [];
+  return Object.entries(links.files).flatMap(([name, target]) => {
+    const leads = state.links?.[name] ?? null;
+    const path = `${links.directory}/${name}`;
+    if (leads === target) return [];
+    return [`${path} ${leads === null ? "does not exist" : `leads to ${leads}`}, not to ${target}`];
+  });
+}
+
+/** Links outlive a power cut, also those that nothing has proven. */
+export function trialDrift(state: HostState, { links }: Pick<Wanted, "links">): string[] {
+  if (links === undefined || !state.linksOnTrial || state.activation !== null) return [];
+  return [`the links in ${links.directory} are unproven: ${state.linksOnTrial} was cut off`];
+}
+
+function isSkipped({ onlyIfActive }: Probe, { units }: HostState): boolean {
+  if (onlyIfActive === undefined) return false;
+  return (units[onlyIfActive]?.active ?? "inactive") === "inactive";
+}
+
+function unitDrift(probe: Probe & { kind: "unit" }, state: HostState): string[] {
+  const unit = state.units[probe.unit];
+  const expected = probe.state ?? "active";
+  if (unit === undefined || unit.load === "not-found")
+    return expected === "active" ? [`${probe.unit} does not exist`] : [];
+  const drift: string[] = [];
+  if (unit.active !== expected)
+    drift.push(`${probe.unit} is ${unit.active} (${unit.sub}), not ${expected}`);
+  if (probe.identity !== false && unit.memberOf === false)
+    drift.push(
+      `${probe.unit} runs ${unit.runs.map(shortPath).join(", ")}, which is not of the running system`,
+    );
+  for (const dropIn of unit.dropIns.filter((path) => path.startsWith("/run/")))
+    drift.push(`${probe.unit} is changed by hand in ${dropIn}`);
+  return drift;
+}
+
+export function nameOf(path: string | null): string {
+  return path === null ? "nothing" : shortPath(path);
+}

@@ -1,0 +1,55 @@
+import { describeConnection } from "../../contract/connection.ts";
+import type { Live, SystemProfileInputs, SystemProfileOutputs } from "../../contract/resources.ts";
+import type { ProbeResult, Verdict } from "../../contract/verdict.ts";
+import { nameOf } from "./drift.ts";
+
+/** The verdict as the state keeps it. */
+export function summaryOf(said: Verdict): SystemProfileOutputs["transaction"] {
+  return {
+    id: said.id,
+    outcome: said.outcome,
+    reason: said.reason,
+    previousSystem: said.before.currentSystem,
+    finishedAt: said.finishedAt,
+    probes: Object.fromEntries(said.probes.map((probe) => [probe.name, probe.answer])),
+  };
+}
+
+/** What happened, where the host is now, what to do: in this order. */
+export function reasonsOf(wanted: SystemProfileInputs, said: Verdict, now: Live): string[] {
+  const reasons = [
+    `${wanted.host} did not take release ${wanted.rev.slice(0, 12)}: ${said.reason ?? "no reason given"}`,
+    stateSentence(wanted.host, said, now),
+  ];
+  if (said.advice !== null) reasons.push(said.advice);
+  const sick = (said.healthAfterRollback ?? []).filter((probe: ProbeResult) => !probe.ok);
+  if (said.outcome === "rolled-back" && sick.length > 0)
+    reasons.push(
+      `After the rollback not healthy: ${sick.map((p) => `${p.name} (${p.answer})`).join("; ")}.`,
+    );
+  if (said.diagnostics !== null) reasons.push(`Diagnostics:\n${said.diagnostics.trim()}`);
+  if (said.diagnosticsFile !== null)
+    reasons.push(`All of it: ${said.diagnosticsFile} on ${describeConnection(wanted.connection)}.`);
+  return reasons;
+}
+
+function stateSentence(host: string, said: Verdict, now: Live): string {
+  const running = `${host} runs ${nameOf(now.currentSystem)} and would boot ${nameOf(now.profile)}.`;
+  switch (said.outcome) {
+    case "committed":
+    case "tested":
+    case "shown":
+      return running;
+    case "rolled-back":
+      return `It rolled back by itself: ${running} Mend the release and run \`pulumi up\` again.`;
+    case "refused":
+      return `Nothing was changed: ${running}`;
+    case "rollback-failed":
+      return (
+        `THE ROLLBACK FAILED TOO: ${running} ` +
+        (now.profile === said.before.profile
+          ? "The boot default is the previous system, so a reboot brings it back; look at the diagnostics first."
+          : "The boot default is not the previous system either, so do not reboot; look at the diagnostics first.")
+      );
+  }
+}
