@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../../providers/errors.ts";
 import { localExecutor } from "../../providers/executors/local.ts";
 import { runProcess } from "../../providers/executors/process.ts";
@@ -31,7 +35,43 @@ describe("a process", () => {
     const ended = await runProcess(["sleep", "20"], "", 0.1);
     assert.equal(ended.timedOut, true);
   });
+
+  it("that only reads ends with us; any other goes on", async () => {
+    const reading = leftBehind({ endsWithUs: true });
+    const doing = leftBehind({ endsWithUs: false });
+    assert.equal(isAlive(doing), true);
+    process.kill(doing, "SIGKILL");
+    for (let tries = 0; isAlive(reading) && tries < 100; tries++) await sleep(50);
+    assert.equal(isAlive(reading), false);
+  }).timeout(20_000);
 });
+
+/** The process that a program of ours had started when it ended. */
+function leftBehind(options: { endsWithUs: boolean }): number {
+  const file = new URL("../../providers/executors/process.ts", import.meta.url).href;
+  const directory = mkdtempSync(`${tmpdir()}/nixos-promote-process-`);
+  const sign = `${directory}/pid`;
+  const program = `
+import { existsSync } from "node:fs";
+import { runProcess } from ${JSON.stringify(file)};
+const argv = ["sh", "-c", 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec sleep 20', ${JSON.stringify(sign)}];
+runProcess(argv, "", 30, ${JSON.stringify(options)});
+setInterval(() => existsSync(${JSON.stringify(sign)}) && process.exit(0), 20);`;
+  const argv = ["--disable-warning=ExperimentalWarning", "--input-type=module", "--eval", program];
+  const { status, stderr } = spawnSync(process.execPath, argv, { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  const pid = Number(readFileSync(sign, "utf8"));
+  rmSync(directory, { recursive: true });
+  return pid;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
 
 describe("the local executor", () => {
   const executor = localExecutor();
