@@ -61,7 +61,7 @@ last_commit() {
   local line
   while IFS= read -r line; do
     # A line cut short by a power cut is no record.
-    if [[ $line == '{'*'"outcome":"committed"'*'}' ]]; then REPLY=$line; fi
+    if [[ $line == '{'*'"outcome":"'@(committed|tested)'"'*'}' ]]; then REPLY=$line; fi
   done < <(tail -n 30 -- "$1")
   [[ $REPLY ]]
 }
