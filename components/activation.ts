@@ -100,6 +100,7 @@ function showPlan(
       ...{ connection: host.connection, host: host.hostName, toplevel: path },
       ...{ rev, subject, builder, probes: health },
     });
-    if (plan.from !== plan.to || plan.drift.length > 0) await pulumi.log.info(plan.text, system);
+    if (plan.from !== plan.to || plan.drift.length > 0 || plan.running)
+      await pulumi.log.info(plan.text, system);
   });
 }

@@ -58,6 +58,7 @@ export interface PlanSummary {
   readonly from: string | null;
   readonly to: string;
   readonly drift: string[];
+  readonly running: string | null;
   readonly text: string;
 }
 

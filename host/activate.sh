@@ -78,7 +78,7 @@ step_test() {
   local changed=no
   status test "activating ${toplevel##*/}"
   # If the power is cut from here on, the record of it must have reached the disk.
-  sync -- "$JOB/status.json" "$STATE/activation" 2>/dev/null || true
+  sync -- "$JOB/card" "$JOB/status.json" "$STATE/activation" 2>/dev/null || true
   switched=yes
   run_switch "$toplevel" test "${arg[timeouts.switch]}" "activating ${toplevel##*/}"
   local output

@@ -11,6 +11,7 @@ export interface Resource<Inputs extends object, Outputs extends Inputs> {
   read(
     id: string,
     state: Outputs | undefined,
+    report: Reporter,
   ): Promise<{ inputs: Inputs; outputs: Outputs } | undefined>;
   update(state: Outputs, wanted: Inputs, report: Reporter): Promise<Outputs>;
   delete(state: Outputs, report: Reporter): Promise<void>;

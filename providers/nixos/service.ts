@@ -8,7 +8,8 @@ import { engineLog } from "./engine.ts";
 import { getHost } from "./get-host.ts";
 import { getPlan } from "./get-plan.ts";
 import { getRelease } from "./get-release.ts";
-import { interruptJobs } from "./job.ts";
+import { interruption } from "./interruption.ts";
+import { worksFor } from "./operator.ts";
 import { type Invocation, PartialFailure, type Resource } from "./resource.ts";
 import { namingRecord } from "./route.ts";
 import { systemProfile } from "./system-profile.ts";
@@ -50,7 +51,7 @@ export const service = {
     const recorded = props !== undefined && Object.keys(props).length > 0;
     const found = await told(() =>
       resourceOf(urn)
-        .read(id, (recorded ? props : undefined) as never)
+        .read(id, (recorded ? props : undefined) as never, reporterFor(urn))
         .catch((error) => {
           throw recorded ? namingRecord(error) : error;
         }),
@@ -82,11 +83,12 @@ export const service = {
 
   // Ctrl-C: jobs are asked to stop on their hosts; the operations then end by themselves with the truth.
   async cancel() {
-    interruptJobs();
+    interruption.happen();
   },
 } satisfies Provider;
 
 function resourceOf(urn: string): Resource<never, never> {
+  worksFor(urn);
   const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
   const resource = resources[type];
   if (resource === undefined) throw new Error(`the nixos provider has no resource ${type}`);

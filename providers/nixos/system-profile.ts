@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Connection, describeConnection } from "../../contract/connection.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import { preflight } from "../../contract/preflight.ts";
-import { completeProbe, type Probe } from "../../contract/probe.ts";
+import type { Probe } from "../../contract/probe.ts";
 import {
   type Live,
   type SystemProfileInputs,
@@ -11,16 +11,17 @@ import {
   systemProfileInputs,
 } from "../../contract/resources.ts";
 import { shortPath } from "../../contract/store-path.ts";
-import { type ProbeResult, type Verdict, verdict } from "../../contract/verdict.ts";
+import type { ProbeResult, Verdict } from "../../contract/verdict.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
 import type { Reporter } from "./engine.ts";
-import { interruptible, runJob } from "./job.ts";
+import { describeLast, describeRunning, lastTransaction, summaryOf } from "./last-transaction.ts";
 import { observe } from "./observation.ts";
 import { PartialFailure, type Resource } from "./resource.ts";
 import { reach } from "./route.ts";
 import { proveSameMachine } from "./same-machine.ts";
+import { activate, contractOfActivation } from "./transaction.ts";
 
 /**
  * What a host runs.
@@ -43,16 +44,24 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
   async create(wanted, report) {
     const before = await look(wanted);
     requireMachine(wanted, before.live);
-    const state = { ...wanted, ...before, transaction: null };
+    const state = { ...wanted, ...before };
     const id = wanted.host;
-    const outputs = needsTransaction(state, wanted) ? await transact(id, wanted, report) : state;
+    const outputs = needsTransaction(state, wanted)
+      ? await transact(id, state, wanted, report)
+      : state;
     return { id, outputs };
   },
 
-  async read(id, state) {
-    const inputs = state === undefined ? await adopt(id) : inputsOf(state);
-    const seen = await look(inputs);
-    return { inputs, outputs: { ...inputs, ...seen, transaction: state?.transaction ?? null } };
+  async read(id, state, report) {
+    const recorded = state === undefined ? await adopt(id) : inputsOf(state);
+    const host = await see(recorded);
+    const inputs = state === undefined ? recorded : asCommitted(recorded, state, host);
+    if (state !== undefined) tellTransactions(state, host, report);
+    const outputs = { ...inputs, ...seenOf(host, inputs) };
+    return {
+      inputs,
+      outputs: { ...outputs, transaction: outputs.transaction ?? state?.transaction ?? null },
+    };
   },
 
   async update(state, wanted, report) {
@@ -62,7 +71,7 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
         advice: "Correct the connection, or use a new host name.",
       });
     requireMachine(wanted, state.live);
-    if (needsTransaction(state, wanted)) return transact(state.host, wanted, report);
+    if (needsTransaction(state, wanted)) return transact(state.host, state, wanted, report);
     return { ...state, ...wanted };
   },
 
@@ -83,12 +92,61 @@ function needsTransaction(state: SystemProfileOutputs, wanted: SystemProfileInpu
   );
 }
 
+type Seen = Pick<SystemProfileOutputs, "live" | "drift" | "transaction">;
+
 /** Observes the host and says in sentences where it differs from what it should run. */
-async function look(
-  wanted: SystemProfileInputs,
-): Promise<Pick<SystemProfileOutputs, "live" | "drift">> {
-  const state = await observe(wanted.connection, { units: contractUnits(wanted.probes) });
-  return { live: liveOf(state), drift: driftOf(state, wanted) };
+async function look(wanted: SystemProfileInputs): Promise<Seen> {
+  return seenOf(await see(wanted), wanted);
+}
+
+function see({ connection, probes }: SystemProfileInputs): Promise<HostState> {
+  return observe(connection, { units: contractUnits(probes) });
+}
+
+function seenOf(state: HostState, wanted: SystemProfileInputs): Seen {
+  return {
+    live: liveOf(state),
+    drift: driftOf(state, wanted),
+    transaction: lastTransaction(state),
+  };
+}
+
+/** What was recorded, or what the host has committed since by the same contract: then nobody was there to record it. */
+function asCommitted(
+  recorded: SystemProfileInputs,
+  { transaction }: SystemProfileOutputs,
+  host: HostState,
+): SystemProfileInputs {
+  const { last, ledger } = host;
+  if (last?.state !== "finished" || last.id === transaction?.id || ledger?.id !== last.id)
+    return recorded;
+  const committed = committedRelease.safeParse(ledger);
+  if (!committed.success) return recorded;
+  const { toplevel, release } = committed.data;
+  const moved = { ...recorded, toplevel, ...release };
+  return contractOfActivation(moved) === last.contract ? moved : recorded;
+}
+
+const { toplevel, rev, subject } = systemProfileInputs.shape;
+const committedRelease = z.object({ toplevel, release: z.object({ rev, subject }) });
+
+/** A transaction that runs, and once what came of one that this stack has no record of. */
+function tellTransactions(
+  { transaction: recorded }: SystemProfileOutputs,
+  host: HostState,
+  report: Reporter,
+): void {
+  const { last } = host;
+  if (last?.state === "running") report.warn(capitalised(describeRunning(last)));
+  const transaction = lastTransaction(host);
+  if (!last || transaction === null || transaction.id === recorded?.id) return;
+  const sentence = describeLast(last, transaction);
+  if (transaction.outcome === "committed") report.info(sentence);
+  else report.warn(sentence);
+}
+
+function capitalised(sentence: string): string {
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
 }
 
 export function liveOf(state: HostState): Live {
@@ -151,73 +209,26 @@ export function contractUnits(probes: readonly Probe[]): string[] {
 
 async function transact(
   id: string,
+  before: SystemProfileOutputs,
   wanted: SystemProfileInputs,
   report: Reporter,
 ): Promise<SystemProfileOutputs> {
-  const said = await activate(wanted, report);
+  const {
+    verdict: said,
+    by,
+    unconfirmed,
+  } = await activate(wanted, before.live.currentSystem, report);
   const seen = await look(wanted);
-  const outputs = { ...wanted, ...seen, transaction: summaryOf(said) };
+  const outputs = { ...wanted, ...seen, transaction: summaryOf(said, by) };
   for (const text of said.notes) report.info(text);
   for (const probe of said.probes) {
     if (!probe.ok && probe.required === false)
       report.warn(`optional probe ${probe.name}: ${probe.answer}`);
   }
   if (said.outcome === "committed") return outputs;
-  throw new PartialFailure(id, outputs, reasonsOf(wanted, said, seen.live));
-}
-
-function activate(wanted: SystemProfileInputs, report: Reporter): Promise<Verdict> {
-  const executor = reach(wanted.connection, "host.connection");
-  const { switch: switchSeconds, confirm, rollback } = wanted.timeouts;
-  const healthSeconds = Math.max(0, ...wanted.probes.map(longest));
-  return runJob(executor, {
-    command: "activate",
-    unit: "nixos-promote-activate",
-    argument: {
-      toplevel: wanted.toplevel,
-      release: { rev: wanted.rev, subject: wanted.subject },
-      mode: wanted.mode,
-      machineId: wanted.machineId ?? null,
-      confirm: wanted.confirm,
-      timeouts: wanted.timeouts,
-      preflight: wanted.preflight,
-      probes: wanted.probes.map((probe) => completeProbe(probe) as Record<string, string>),
-      diagnostics: { units: contractUnits(wanted.probes), lines: 120, bytes: 8000 },
-    },
-    // Twice the health time, because it is asked again after a rollback.
-    timeoutSeconds: Math.ceil(2 * switchSeconds + confirm + 2 * rollback + 2 * healthSeconds + 60),
-    result: verdict,
-    onStatus: async (status, jobId) => {
-      report.progress(status.message ?? "");
-      // Over a connection of its own, so that it proves that the host can still be reached.
-      if (status.step === "await-confirmation" && !interruptible.interrupted)
-        await call(executor, "confirm", { id: jobId }, z.unknown(), { fresh: true }).catch(
-          (error) => {
-            report.progress(`could not confirm: ${error.message}`);
-          },
-        );
-    },
-  });
-}
-
-function longest(probe: Probe): number {
-  const whole = completeProbe(probe) as {
-    graceSeconds: number;
-    deadlineSeconds: number;
-    soakSeconds: number;
-  };
-  return whole.graceSeconds + whole.deadlineSeconds + whole.soakSeconds;
-}
-
-function summaryOf(said: Verdict): SystemProfileOutputs["transaction"] {
-  return {
-    id: said.id,
-    outcome: said.outcome,
-    reason: said.reason,
-    previousSystem: said.before.currentSystem,
-    finishedAt: said.finishedAt,
-    probes: Object.fromEntries(said.probes.map((probe) => [probe.name, probe.answer])),
-  };
+  const reasons = reasonsOf(wanted, said, seen.live);
+  if (unconfirmed !== undefined) reasons.splice(1, 0, `${capitalised(unconfirmed)}.`);
+  throw new PartialFailure(id, outputs, reasons);
 }
 
 /** What happened, where the host is now, what to do: in this order. */

@@ -1,6 +1,7 @@
 import type { Description } from "../../../contract/description.ts";
 import type { HostState } from "../../../contract/host-state.ts";
 import type { Probe } from "../../../contract/probe.ts";
+import { describeRunning } from "../last-transaction.ts";
 import { type PackageChange, packageChanges } from "./packages.ts";
 import { type UnitChanges, unitChanges } from "./units.ts";
 
@@ -26,6 +27,8 @@ export interface Plan {
   readonly reboot: string[];
   readonly probes: string[];
   readonly drift: string[];
+  /** A transaction that runs on the host now, in a sentence. */
+  readonly running: string | null;
 }
 
 const NO_UNITS: UnitChanges = { stop: [], start: [], restart: [], reload: [], keep: [] };
@@ -53,6 +56,7 @@ export function unknownPlan(seen: Seen): Plan {
     reboot: [],
     probes: seen.probes.map(({ name }) => name),
     drift: seen.drift,
+    running: seen.state.last?.state === "running" ? describeRunning(seen.state.last) : null,
   };
 }
 
