@@ -186,7 +186,7 @@ function showPlan(
       ...(links === undefined ? {} : { links }),
       probes: health,
     });
-    const settled = plan.from === plan.to && plan.links.length === 0;
+    const settled = plan.from === plan.to && plan.links.length === 0 && !plan.running;
     if (!settled || plan.drift.length > 0 || plan.pending.length > 0)
       await pulumi.log.info(plan.text, system);
   });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jobRecord } from "./job-record.ts";
 
 const unitState = z.object({
   load: z.string(),
@@ -52,6 +53,11 @@ export const hostState = z.object({
     .nullable()
     .optional()
     .describe("The last transaction, if it was killed before it could report"),
+  last: jobRecord
+    .extend({ state: z.enum(["running", "finished", "lost"]), result: z.unknown() })
+    .nullable()
+    .optional()
+    .describe("The last transaction, whatever came of it"),
   ledger: z.record(z.string(), z.unknown()).nullable(),
 });
 

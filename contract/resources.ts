@@ -140,12 +140,16 @@ export const live = z.object({
 });
 export type Live = z.infer<typeof live>;
 
+/** The last transaction of a host, as the host itself recorded it. */
 export const transaction = z.object({
   id: z.string(),
+  by: z.string().nullable().describe("Who started it"),
   outcome: z.string(),
   reason: z.string().nullable(),
   previousSystem: z.string().nullable(),
+  startedAt: z.number().nullable(),
   finishedAt: z.number(),
+  diagnosticsFile: z.string().nullable(),
   probes: z.record(z.string(), z.string()).describe("Last answer by probe"),
 });
 

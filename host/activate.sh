@@ -114,7 +114,7 @@ activate() {
   local changed=no
   status "$step" "activating ${toplevel##*/}"
   # If the power is cut from here on, the record of it must have reached the disk.
-  sync -- "$JOB/status.json" "$STATE/activation" 2>/dev/null || true
+  sync -- "$JOB/card" "$JOB/status.json" "$STATE/activation" 2>/dev/null || true
   switched=yes
   if [[ $1 == flake ]]; then
     rebuild_switch "activating ${toplevel##*/}"

@@ -10,6 +10,8 @@ main() {
   decision_file "$id"
   file=$REPLY
   read_status "$dir"
+  # A process that is just being started cannot be seen for a moment.
+  if [[ -d $dir && ! -e $dir/exit ]]; then job_alive "$dir" || nap 0.3; fi
   if job_alive "$dir" && ! read_result "$dir"; then
     exclusive_file "$file" cancelled || true
     if [[ -e $file ]]; then read -r decision <"$file"; fi
@@ -19,7 +21,7 @@ main() {
       kill -TERM "$pid" 2>/dev/null || true
     fi
   fi
-  json_object cancelled:j "$cancelled" step:o "$status_step"
+  json_object cancelled:j "$cancelled" decision:o "$decision" step:o "$status_step"
   answer "$REPLY"
 }
 

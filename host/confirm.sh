@@ -14,7 +14,7 @@ main() {
   if [[ $status_step == await-confirmation ]] && job_alive "$dir"; then exclusive_file "$file" confirmed || true; fi
   if [[ -e $file ]]; then read -r decision <"$file"; fi
   if [[ $decision == confirmed ]]; then accepted=true; fi
-  json_object accepted:j "$accepted" step:o "$status_step"
+  json_object accepted:j "$accepted" decision:o "$decision" step:o "$status_step"
   answer "$REPLY"
 }
 

@@ -1,79 +1,13 @@
-# needs: json.sh lib.sh jobs.sh
+# needs: json.sh lib.sh jobs.sh watch.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Waits until a job has something new to tell.
 
 main() {
-  local id seen=${arg[seen]:-0} wait=${arg[waitSeconds]:-0} dir deadline
+  local id
   arg_get id && id=$REPLY
   require_name id "$id"
-  require_seconds waitSeconds "$wait"
-  [[ $seen =~ ^[0-9]{1,12}$ ]] || fail bad-argument "[seen] is not a version number."
-  dir=$STATE/jobs/$id
-  if [[ ! -d $dir ]]; then
-    tell absent null null
-    return
-  fi
-  now
-  deadline=$REPLY
-  micros "$wait"
-  deadline=$((deadline + REPLY))
-  while :; do
-    if finished; then return; fi
-    read_status "$dir"
-    now
-    if ((status_version != seen || REPLY >= deadline)); then break; fi
-    nap 0.1
-  done
-  tell running null null
-}
-
-# finished: tells the end of the job, if it has come.
-finished() {
-  local code=null
-  if read_end; then
-    tell finished "$result" "$code"
-  elif job_alive "$dir" || in_unit; then
-    return 1
-  elif read_end; then
-    # It ended while we looked.
-    tell finished "$result" "$code"
-  else
-    tell lost null null
-  fi
-}
-
-read_end() {
-  result=null
-  if [[ -e $dir/exit ]]; then read -r code <"$dir/exit" || code=null; fi
-  if read_result "$dir"; then
-    result=$REPLY
-  else
-    [[ $code != null ]]
-  fi
-}
-
-# in_unit: has the unit been started, while its process has not told its number yet?
-in_unit() {
-  if [[ -e $dir/pid ]]; then return 1; fi
-  local -a young=()
-  mapfile -t young < <(systemctl list-units --plain --no-legend --no-pager --state=active,activating -- 'nixos-promote-*.service')
-  [[ "${young[*]}"$'\n' == *"nixos-promote job $id"[$' \n']* ]]
-}
-
-# tell STATE RESULT EXIT
-tell() {
-  local message=null fields={} tail=null
-  read_status "$dir"
-  # Our own line, written by `status`.
-  if [[ $status_json =~ ^\{\"version\":[0-9]+,\"step\":\"[^\"]*\",\"message\":(.*),\"fields\":(\{.*\}),\"at\":[0-9]+\}$ ]]; then
-    message=${BASH_REMATCH[1]} fields=${BASH_REMATCH[2]}
-  fi
-  if [[ $1 == lost || $1 == finished && $2 == null ]]; then
-    json_string "$(tail -c 4000 -- "$dir/log" 2>/dev/null | tr -d '\000')"
-    tail=$REPLY
-  fi
-  json_object state:s "$1" version:j "$status_version" step:o "$status_step" message:j "$message" fields:j "$fields" \
-    result:j "$2" exitCode:j "$3" logTail:j "$tail"
+  check_watch
+  watch "$id"
   answer "$REPLY"
 }
 

@@ -7,10 +7,14 @@ readonly ACTIVATION_ROOTS=(current previous tested transaction-next transaction-
 readonly AUTO_ROOTS=/nix/var/nix/gcroots/auto
 
 main() {
-  local name dir
+  local name dir lock
+  # Nobody may start one in the meantime.
+  mkdir -p -- "$STATE" && exec {lock}>>"$STATE/lock"
+  flock --timeout 20 "$lock" || fail busy "Another command has been starting a job for 20 seconds." "Try again."
   unit_holder "$ACTIVATION_UNIT"
   if [[ $holder_state =~ ^(active|activating|deactivating|reloading)$ ]]; then
-    fail busy "An activation is running on the host: ${holder:-unknown}." "Wait until it has ended, or cancel it."
+    busy_sentence "${holder:-an unknown job}"
+    fail busy "$REPLY Nothing was given up." "Wait until it has ended, and run again."
   fi
   for name in "${ACTIVATION_ROOTS[@]}"; do remove_root "$name"; done
   hand_over_links

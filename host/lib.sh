@@ -214,12 +214,16 @@ decision_file() {
 JOB=${NIXOS_PROMOTE_JOB:-}
 job_version=0
 job_step=
+job_step_at=0
 
 # status STEP MESSAGE [NAME VALUE]...: what the job is doing now, for those who follow it.
 status() {
   local step=$1 message=$2 fields=''
   shift 2
-  if [[ $step != "$job_step" ]]; then note "[$step] $message"; fi
+  if [[ $step != "$job_step" ]]; then
+    note "[$step] $message"
+    job_step_at=$EPOCHSECONDS
+  fi
   [[ $JOB ]] || return 0
   job_step=$step
   job_version=$((job_version + 1))
@@ -229,7 +233,8 @@ status() {
     fields+=$REPLY
     shift 2
   done
-  json_object version:j "$job_version" step:s "$step" message:s "$message" fields:j "{${fields:1}}" at:j "$EPOCHSECONDS"
+  json_object version:j "$job_version" step:s "$step" message:s "$message" fields:j "{${fields:1}}" \
+    since:j "$job_step_at" at:j "$EPOCHSECONDS"
   # A full disk must not stop an activation.
   write_file "$JOB/status.json" "$REPLY" || true
 }

@@ -48,7 +48,7 @@ main() {
   # Its closure could be read, so it is valid: whoever asks next need not ask.
   if [[ $unit_closure && " ${paths[*]} " != *" $current_system "* ]]; then paths+=("$current_system"); fi
 
-  local failed_json units_json paths_json links_json trial roots_json activation_json interrupted_json
+  local failed_json units_json paths_json links_json trial roots_json activation_json interrupted_json last_json
   json_array "${failed[@]}"
   failed_json=$REPLY
   units_to_json
@@ -65,13 +65,15 @@ main() {
   activation_json=$REPLY
   interrupted_to_json
   interrupted_json=$REPLY
+  last_to_json
+  last_json=$REPLY
 
   json_object hostname:s "$hostname" machineId:s "$machine_id" system:s "$HOSTTYPE-linux" \
     nixVersion:s "$nix_version" nixosVersion:o "$nixos_version" \
     currentSystem:o "$current_system" bootedSystem:o "$booted_system" profile:o "$profile_system" \
     failedUnits:j "$failed_json" units:j "$units_json" paths:j "$paths_json" roots:j "$roots_json" \
     links:j "$links_json" linksOnTrial:o "$trial" \
-    activation:j "$activation_json" interrupted:j "$interrupted_json" ledger:j "${ledger:-null}"
+    activation:j "$activation_json" interrupted:j "$interrupted_json" last:j "$last_json" ledger:j "${ledger:-null}"
   answer "$REPLY"
 }
 
@@ -198,6 +200,30 @@ interrupted_to_json() {
   else
     REPLY=null
   fi
+}
+
+# The last activation, whatever came of it: its result as it wrote it.
+last_to_json() {
+  local id='' dir state=running result=null
+  if read_line "$STATE/activation"; then id=$REPLY; fi
+  dir=$STATE/jobs/$id
+  if [[ ! $id || ! -d $dir ]]; then
+    REPLY=null
+    return
+  fi
+  if read_result "$dir" && [[ $REPLY == '{'*'}' ]]; then
+    state=finished result=$REPLY
+  elif ! job_alive "$dir" && ! activation_holds "$id"; then
+    state=lost
+  fi
+  job_to_json "$id"
+  REPLY="{\"state\":\"$state\",\"result\":$result,${REPLY:1}"
+}
+
+# activation_holds ID: does systemd hold it? Its process may not have told its number yet.
+activation_holds() {
+  [[ ${unit[$ACTIVATION_UNIT ActiveState]-} =~ ^(active|activating|deactivating|reloading)$ &&
+    ${unit[$ACTIVATION_UNIT Description]-} == "nixos-promote job $1" ]]
 }
 
 main

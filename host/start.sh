@@ -1,4 +1,4 @@
-# needs: json.sh lib.sh jobs.sh
+# needs: json.sh lib.sh jobs.sh watch.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Starts a job in a transient unit of its own: whoever started it may go away.
 # May be repeated: the same id never runs twice. One unit name runs one job at a time.
@@ -19,6 +19,7 @@ main() {
   require_seconds timeoutSeconds "$timeout"
   arg_get script
   arg_get argument
+  check_watch
   dir=$STATE/jobs/$id
 
   # Two deliveries of one command may run at the same moment.
@@ -31,11 +32,11 @@ main() {
   unit_holder "$unit"
   wait_for_end "$unit"
   if has_run "$dir" || [[ $holder == "$id" && $holder_state =~ ^(active|activating|deactivating)$ ]]; then
-    tell false "$id" "$dir"
+    started false "$id"
     return
   fi
   case $holder_state in
-    active | activating | deactivating | reloading) refuse_busy "$unit" ;;
+    active | activating | deactivating | reloading) refuse_busy ;;
     failed)
       note "The unit $unit is left over from an earlier job that failed; it is reset."
       systemctl reset-failed -- "$unit" || true
@@ -45,7 +46,7 @@ main() {
   if [[ $unit == "$ACTIVATION_UNIT" ]]; then write_file "$STATE/activation" "$id"; fi
   launch "$id" "$unit" "$timeout" "$dir"
   prune_jobs "$dir"
-  tell true "$id" "$dir"
+  started true "$id"
 }
 
 # A job that has told its result needs a moment more until systemd lets go of its unit.
@@ -61,26 +62,20 @@ has_run() {
   [[ -e $1/launched || -e $1/status.json || -e $1/exit ]] || job_alive "$1" || read_result "$1"
 }
 
-tell() {
-  local state=running
-  if read_result "$3" || [[ -e $3/exit ]]; then
-    state=finished
-  elif [[ $1 == false ]] && ! job_alive "$3" && [[ ! $holder_state =~ ^(active|activating|deactivating)$ || $holder != "$2" ]]; then
-    state=lost
-  fi
-  json_object started:j "$1" id:s "$2" state:s "$state"
-  answer "$REPLY"
+# started BY-THIS-CALL ID: the first news with it, which spares a question.
+started() {
+  exec {lock}>&-
+  watch "$2"
+  answer "{\"started\":$1,\"id\":\"$2\",${REPLY:1}"
 }
 
 refuse_busy() {
-  local who=${holder:-somebody else} since='' dir=$STATE/jobs/$holder
-  if [[ $holder ]]; then
-    read_status "$dir"
-    if [[ $status_json =~ \"at\":([0-9]+)\}$ ]]; then printf -v since '%(%Y-%m-%d %H:%M:%S %Z)T' "${BASH_REMATCH[1]}"; fi
-  fi
-  json_object id:o "$holder" step:o "${status_step:-}" since:o "$since"
-  fail busy "The host is busy: job $who is at the step '${status_step:-unknown}'${since:+ since $since}." \
-    "Wait until it has ended, follow it, or cancel it." holder:j "$REPLY"
+  local holder_json
+  if [[ ! $holder ]]; then fail busy "The host is busy: the unit $unit runs, and no job of ours is in it."; fi
+  job_to_json "$holder"
+  holder_json=$REPLY
+  busy_sentence "$holder"
+  fail busy "$REPLY Nothing was changed." "Wait until it has ended, and run again." details:j "$holder_json"
 }
 
 # Descriptor 4 is the journal; everything else goes to the log file. No pipe: a reader that dies would take the job with it.
@@ -98,7 +93,8 @@ write_job() {
     mkdir -m 0700 -- "$1" && umask 077 &&
       printf %s "${arg[script]}" >"$1/script" &&
       printf %s "${arg[argument]}" >"$1/argument" &&
-      printf %s "$LAUNCH" >"$1/launch"
+      printf %s "$LAUNCH" >"$1/launch" &&
+      write_card "$1"
   } 2>/dev/null; then
     fail no-space "The host cannot write the job to $1." "Is the disk full?"
   fi

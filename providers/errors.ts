@@ -20,16 +20,19 @@ export class Failure extends Error {
   readonly kind: FailureKind;
   /** Machine-readable reason of a `refused`, such as `unknown-revision`. */
   readonly code: string | undefined;
+  /** What a program may want to know of a `refused`, such as who keeps the host busy. */
+  readonly details: unknown;
 
   constructor(
     kind: FailureKind,
     message: string,
-    options: { code?: string; cause?: unknown } = {},
+    options: { code?: string; details?: unknown; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "Failure";
     this.kind = kind;
     this.code = options.code;
+    this.details = options.details;
   }
 }
 
@@ -44,7 +47,12 @@ export function namingSetting(settings: Readonly<Record<string, string>>, error:
 export function inContext(context: string, error: unknown): Error {
   if (error instanceof Failure) {
     const code = error.code === undefined ? {} : { code: error.code };
-    return new Failure(error.kind, `${context} ${error.message}`, { ...code, cause: error });
+    const { details } = error;
+    return new Failure(error.kind, `${context} ${error.message}`, {
+      ...code,
+      details,
+      cause: error,
+    });
   }
   return error instanceof Error ? error : new Error(String(error));
 }

@@ -43,8 +43,8 @@ export async function call<T>(
   const parsed = parseAnswer(stdout);
   const refusal = refused.safeParse(parsed);
   if (refusal.success) {
-    const { code, message, hint } = refusal.data.error;
-    throw new Failure("refused", hint ? `${message} ${hint}` : message, { code });
+    const { code, message, hint, details } = refusal.data.error;
+    throw new Failure("refused", hint ? `${message} ${hint}` : message, { code, details });
   }
   const result = answer.safeParse(parsed);
   if (result.success) return result.data;
@@ -56,7 +56,12 @@ export async function call<T>(
 }
 
 const refused = z.object({
-  error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }),
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().optional(),
+    details: z.unknown().optional(),
+  }),
 });
 
 function parseAnswer(stdout: string): unknown {

@@ -70,6 +70,9 @@ async function realise(wanted: BuildInputs, report: Reporter): Promise<Manifest>
   const { paths } = await runJob(reach(wanted.connection, "release.builder"), {
     command: "build",
     unit: `nixos-promote-build-${wanted.rev.slice(0, 12)}`,
+    what: `build of ${wanted.rev.slice(0, 12)} ${wanted.subject}`,
+    whenStopped: "what was built stays in its store",
+    whenAlone: "it builds to its end, and the next `pulumi up` goes on from there",
     argument: {
       rev: wanted.rev,
       flakeRef: wanted.flakeRef,
@@ -80,6 +83,7 @@ async function realise(wanted: BuildInputs, report: Reporter): Promise<Manifest>
     timeoutSeconds: wanted.timeoutSeconds,
     result: z.object({ paths: z.record(z.string(), builtPath), seconds: z.number() }),
     onStatus: (status) => report.progress(status.message ?? ""),
+    say: (sentence) => report.info(sentence),
   }).catch((error) => {
     throw namingSetting(SETTINGS, error);
   });

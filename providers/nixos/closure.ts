@@ -12,6 +12,7 @@ import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
 import { copyClosure } from "./copy.ts";
 import type { Reporter } from "./engine.ts";
+import { describeRunning } from "./last-transaction.ts";
 import { observe, observed } from "./observation.ts";
 import type { Resource } from "./resource.ts";
 import { reach } from "./route.ts";
@@ -85,10 +86,17 @@ async function look(
 }
 
 async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureState> {
+  const { machineId, last } = await observe(wanted.connection);
+  if (last?.state === "running" && last.path !== wanted.path)
+    throw new Failure(
+      "refused",
+      `${describeConnection(wanted.connection)} is busy: ${describeRunning(last)} Nothing was changed. ` +
+        "Wait until it has ended, and run again.",
+      { code: "busy" },
+    );
   await copyClosure(wanted, report);
   const root = rootOf(wanted.path);
   await changeRoots(wanted, { add: { [root]: wanted.path } });
-  const { machineId } = await observe(wanted.connection);
   return { ...wanted, root, machineId };
 }
 

@@ -6,7 +6,7 @@ import { shortPath } from "../../contract/store-path.ts";
 import { Failure, namingSetting } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import type { Reporter } from "./engine.ts";
-import { runJob } from "./job.ts";
+import { contractOf, runJob } from "./job.ts";
 import { relay } from "./relay.ts";
 import { requireRoom } from "./room.ts";
 import { reach } from "./route.ts";
@@ -101,6 +101,12 @@ function push(
   return runJob(reach(transport.builder, "release.builder"), {
     command: "push",
     unit: `nixos-promote-push-${wanted.path.slice("/nix/store/".length, "/nix/store/".length + 32)}`,
+    what: `copy of ${shortPath(wanted.path)} to ${transport.to}`,
+    path: wanted.path,
+    // What is missing has become less since somebody else began.
+    contract: contractOf({ to: transport.to, path: wanted.path }),
+    whenStopped: "what was copied stays valid",
+    whenAlone: "it copies to its end, and the next `pulumi up` finds what has arrived",
     argument: {
       to: `ssh-ng://${transport.to}`,
       paths: [wanted.path],
@@ -111,6 +117,7 @@ function push(
     timeoutSeconds: wanted.timeoutSeconds,
     result: z.object({ copied: z.number(), seconds: z.number() }),
     onStatus: (status) => report.progress(status.message ?? ""),
+    say: (sentence) => report.info(sentence),
   });
 }
 

@@ -4,18 +4,33 @@ import type { Probe } from "../../contract/probe.ts";
 import type { Live, SystemProfileInputs, SystemProfileOutputs } from "../../contract/resources.ts";
 import { shortPath } from "../../contract/store-path.ts";
 import { contractUnits } from "../../contract/units.ts";
+import { lastTransaction } from "./last-transaction.ts";
 import { observe } from "./observation.ts";
 
 /** Of a host's inputs, what it can be seen to hold to. */
 export type Wanted = Pick<SystemProfileInputs, "mode" | "toplevel" | "links" | "probes">;
 
+/** What a host is seen to be, beside what it should be. */
+export type Seen = Pick<SystemProfileOutputs, "live" | "drift" | "pending" | "transaction">;
+
 /** Observes the host and says in sentences where it differs from what it should run. */
-export async function look(
-  wanted: Wanted & Pick<SystemProfileInputs, "connection">,
-  ask = observe,
-): Promise<Pick<SystemProfileOutputs, "live" | "drift" | "pending">> {
-  const state = await ask(wanted.connection, questionOf(wanted));
-  return { live: liveOf(state), drift: driftOf(state, wanted), pending: pendingOf(state, wanted) };
+export async function look(wanted: Observed, ask = observe): Promise<Seen> {
+  return seenOf(await see(wanted, ask), wanted);
+}
+
+type Observed = Wanted & Pick<SystemProfileInputs, "connection">;
+
+export function see(wanted: Observed, ask = observe): Promise<HostState> {
+  return ask(wanted.connection, questionOf(wanted));
+}
+
+export function seenOf(state: HostState, wanted: Wanted): Seen {
+  return {
+    live: liveOf(state),
+    drift: driftOf(state, wanted),
+    pending: pendingOf(state, wanted),
+    transaction: lastTransaction(state),
+  };
 }
 
 export function questionOf({ probes, links }: Pick<Wanted, "probes" | "links">) {

@@ -37,4 +37,5 @@ export function engineLog(address: string | undefined): (urn: string) => Reporte
   });
 }
 
-const silent: Reporter = { progress() {}, info() {}, warn() {} };
+/** For those who look again. */
+export const silent: Reporter = { progress() {}, info() {}, warn() {} };

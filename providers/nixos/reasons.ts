@@ -1,19 +1,7 @@
 import { describeConnection } from "../../contract/connection.ts";
-import type { Live, SystemProfileInputs, SystemProfileOutputs } from "../../contract/resources.ts";
+import type { Live, SystemProfileInputs } from "../../contract/resources.ts";
 import type { ProbeResult, Verdict } from "../../contract/verdict.ts";
 import { nameOf } from "./drift.ts";
-
-/** The verdict as the state keeps it. */
-export function summaryOf(said: Verdict): SystemProfileOutputs["transaction"] {
-  return {
-    id: said.id,
-    outcome: said.outcome,
-    reason: said.reason,
-    previousSystem: said.before.currentSystem,
-    finishedAt: said.finishedAt,
-    probes: Object.fromEntries(said.probes.map((probe) => [probe.name, probe.answer])),
-  };
-}
 
 /** What happened, where the host is now, what to do: in this order. */
 export function reasonsOf(wanted: SystemProfileInputs, said: Verdict, now: Live): string[] {

@@ -8,11 +8,12 @@ export interface Resource<Inputs extends object, Outputs extends Inputs> {
   diff(state: Outputs, wanted: Inputs): { changes: boolean; replaces?: string[] };
   create(wanted: Inputs, report: Reporter): Promise<{ id: string; outputs: Outputs }>;
   /** The recorded state as it is now, seen over the wanted way; undefined when it is gone. */
-  refresh(state: Outputs, wanted: Inputs): Promise<Outputs | undefined>;
+  refresh(state: Outputs, wanted: Inputs, report: Reporter): Promise<Outputs | undefined>;
   /** What is really there; undefined when it is gone. `state` is undefined on import. */
   read(
     id: string,
     state: Outputs | undefined,
+    report: Reporter,
   ): Promise<{ inputs: Inputs; outputs: Outputs } | undefined>;
   update(state: Outputs, wanted: Inputs, report: Reporter): Promise<Outputs>;
   delete(state: Outputs, report: Reporter): Promise<void>;

@@ -5,12 +5,13 @@ import { closeExecutors } from "../executors/index.ts";
 import { build } from "./build.ts";
 import { checkInputs, containsUnknown } from "./check.ts";
 import { closure } from "./closure.ts";
-import { engineLog } from "./engine.ts";
+import { engineLog, silent } from "./engine.ts";
 import { getHost } from "./get-host.ts";
 import { getPlan } from "./get-plan.ts";
 import { getRelease } from "./get-release.ts";
-import { interruptJobs } from "./job.ts";
+import { interruption } from "./interruption.ts";
 import { forgetObservations } from "./observation.ts";
+import { worksFor } from "./operator.ts";
 import { type Invocation, PartialFailure, type Resource } from "./resource.ts";
 import { namingRecord } from "./route.ts";
 import { systemProfile } from "./system-profile.ts";
@@ -41,7 +42,7 @@ export const service = {
   async diff(_id, urn, olds, news) {
     if (containsUnknown(news)) return { changes: true };
     const [resource, wanted] = [resourceOf(urn), parse(urn, news)];
-    const now = await told(() => resource.refresh(olds as never, wanted));
+    const now = await told(() => resource.refresh(olds as never, wanted, reporterFor(urn)));
     if (now === undefined) return { changes: true }; // gone: the update makes it again
     const { changes, ...more } = resource.diff(now, wanted);
     return { changes: changes || !isDeepStrictEqual(now, olds), ...more };
@@ -58,7 +59,7 @@ export const service = {
     const recorded = props !== undefined && Object.keys(props).length > 0;
     const found = await told(() =>
       resourceOf(urn)
-        .read(id, (recorded ? props : undefined) as never)
+        .read(id, (recorded ? props : undefined) as never, reporterFor(urn))
         .catch((error) => {
           throw recorded ? namingRecord(error) : error;
         }),
@@ -71,7 +72,7 @@ export const service = {
   async update(_id, urn, olds, news) {
     const [resource, wanted, report] = [resourceOf(urn), parse(urn, news), reporterFor(urn)];
     const outs = await changing(async () => {
-      const now = await resource.refresh(olds as never, wanted);
+      const now = await resource.refresh(olds as never, wanted, silent); // the diff has told
       if (now === undefined) return (await resource.create(wanted, report)).outputs;
       return resource.update(now, wanted, report);
     });
@@ -92,11 +93,12 @@ export const service = {
 
   // Ctrl-C: jobs are asked to stop on their hosts; the operations then end by themselves with the truth.
   async cancel() {
-    interruptJobs();
+    interruption.happen();
   },
 } satisfies Provider;
 
 function resourceOf(urn: string): Resource<never, never> {
+  worksFor(urn);
   const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
   const resource = resources[type];
   if (resource === undefined) throw new Error(`the nixos provider has no resource ${type}`);

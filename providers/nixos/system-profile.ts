@@ -4,26 +4,24 @@ import { type Connection, describeConnection } from "../../contract/connection.t
 import { Goal } from "../../contract/goal.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import { preflight } from "../../contract/preflight.ts";
-import { completeProbe, type Probe } from "../../contract/probe.ts";
 import {
   type Live,
   type SystemProfileInputs,
   type SystemProfileOutputs,
   systemProfileInputs,
 } from "../../contract/resources.ts";
-import { contractUnits } from "../../contract/units.ts";
-import { type Verdict, verdict } from "../../contract/verdict.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
-import { look } from "./drift.ts";
+import { look, see, seenOf } from "./drift.ts";
 import type { Reporter } from "./engine.ts";
-import { interruptible, runJob } from "./job.ts";
+import { describeLast, describeRunning, lastTransaction, summaryOf } from "./last-transaction.ts";
 import { observe, observed } from "./observation.ts";
-import { reasonsOf, summaryOf } from "./reasons.ts";
+import { reasonsOf } from "./reasons.ts";
 import { PartialFailure, type Resource } from "./resource.ts";
 import { reach } from "./route.ts";
 import { requireSameMachine } from "./same-machine.ts";
+import { activate, contractOfActivation } from "./transaction.ts";
 
 /**
  * What a host runs.
@@ -46,32 +44,37 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
   async create(wanted, report) {
     const before = await look(wanted);
     requireMachine(wanted, before.live);
-    const state = { ...wanted, ...before, transaction: null };
+    const state = { ...wanted, ...before };
     const id = wanted.host;
     const outputs = needsTransaction(state, wanted) ? await transact(state, wanted, report) : state;
     return { id, outputs };
   },
 
-  async refresh(state, { connection }) {
-    const { live, drift, pending } = await look({ ...inputsOf(state), connection }, observed);
+  async refresh(state, { connection }, report) {
+    const recorded = inputsOf(state);
+    const host = await see({ ...recorded, connection }, observed);
     if (!isDeepStrictEqual(state.connection, connection))
-      requireSameMachine(live.machineId, state.live.machineId, {
+      requireSameMachine(host.machineId, state.live.machineId, {
         role: `this stack manages as ${state.host}`,
         advice: "Correct the connection, or use a new host name.",
       });
-    return { ...state, live, drift, pending };
+    tellTransactions(state, host, report);
+    return recall(asCommitted(recorded, state, host), host, state);
   },
 
-  async read(id, state) {
-    const inputs = state === undefined ? await adopt(id) : inputsOf(state);
-    const seen = await look(inputs);
-    return { inputs, outputs: { ...inputs, ...seen, transaction: state?.transaction ?? null } };
+  async read(id, state, report) {
+    const recorded = state === undefined ? await adopt(id) : inputsOf(state);
+    const host = await see(recorded);
+    if (state === undefined) return { inputs: recorded, outputs: recall(recorded, host) };
+    const inputs = asCommitted(recorded, state, host);
+    tellTransactions(state, host, report);
+    return { inputs, outputs: recall(inputs, host, state) };
   },
 
   async update(state, wanted, report) {
     requireMachine(wanted, state.live);
     if (needsTransaction(state, wanted)) return transact(state, wanted, report);
-    return { ...(await look(wanted, observed)), ...wanted, transaction: state.transaction };
+    return recall(wanted, await see(wanted, observed), state);
   },
 
   async delete({ connection }) {
@@ -96,17 +99,66 @@ function linksDiffer(live: Live, { links }: SystemProfileInputs): boolean {
   return Object.entries(links?.files ?? {}).some(([name, to]) => live.links?.[name] !== to);
 }
 
+/** A host as it is seen now, with its last transaction; while one runs, the one before it. */
+function recall(
+  inputs: SystemProfileInputs,
+  host: HostState,
+  recorded?: SystemProfileOutputs,
+): SystemProfileOutputs {
+  const seen = seenOf(host, inputs);
+  return { ...inputs, ...seen, transaction: seen.transaction ?? recorded?.transaction ?? null };
+}
+
+/** What was recorded, or what the host has committed since by the same contract: then nobody was there to record it. */
+function asCommitted(
+  recorded: SystemProfileInputs,
+  { transaction }: SystemProfileOutputs,
+  host: HostState,
+): SystemProfileInputs {
+  const { last, ledger } = host;
+  if (last?.state !== "finished" || last.id === transaction?.id || ledger?.id !== last.id)
+    return recorded;
+  const committed = committedRelease.safeParse(ledger);
+  if (!committed.success) return recorded;
+  const { toplevel, release } = committed.data;
+  const moved = { ...recorded, toplevel, ...release };
+  return contractOfActivation(moved) === last.contract ? moved : recorded;
+}
+
+const { toplevel, rev, subject } = systemProfileInputs.shape;
+const committedRelease = z.object({ toplevel, release: z.object({ rev, subject }) });
+
+/** A transaction that runs, and once what came of one that this stack has no record of. */
+function tellTransactions(
+  { transaction: recorded }: SystemProfileOutputs,
+  host: HostState,
+  report: Reporter,
+): void {
+  const { last } = host;
+  if (last?.state === "running") report.warn(capitalised(describeRunning(last)));
+  const transaction = lastTransaction(host);
+  if (!last || transaction === null || transaction.id === recorded?.id) return;
+  const sentence = describeLast(last, transaction);
+  if (transaction.outcome === "committed") report.info(sentence);
+  else report.warn(sentence);
+}
+
+function capitalised(sentence: string): string {
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
+}
+
 async function transact(
   state: SystemProfileOutputs,
   wanted: SystemProfileInputs,
   report: Reporter,
 ): Promise<SystemProfileOutputs> {
-  const said = await activate(wanted, report);
+  const activated = await activate(wanted, state.live.currentSystem, report);
+  const { verdict: said, by, unconfirmed } = activated;
   const seen = await look(wanted);
   const goal = Goal.of(wanted.mode);
   // A host that was only asked stays recorded as it was, but for what was seen and the way there.
   const outputs = goal.changesHost
-    ? { ...wanted, ...seen, transaction: summaryOf(said) }
+    ? { ...wanted, ...seen, transaction: summaryOf(said, by) }
     : { ...state, ...seen, connection: wanted.connection };
   if (said.shown !== null)
     report.info(`${wanted.host} would change so, and was not changed:\n${said.shown.trim()}`);
@@ -119,7 +171,9 @@ async function transact(
     sayWhatIsLeft(wanted, outputs, report);
     return outputs;
   }
-  throw new PartialFailure(wanted.host, outputs, reasonsOf(wanted, said, seen.live));
+  const reasons = reasonsOf(wanted, said, seen.live);
+  if (unconfirmed !== undefined) reasons.splice(1, 0, `${capitalised(unconfirmed)}.`);
+  throw new PartialFailure(wanted.host, outputs, reasons);
 }
 
 function sayWhatIsLeft(
@@ -132,56 +186,6 @@ function sayWhatIsLeft(
     report.warn(
       `${host}: ${drift.join("; ")}. [activation.mode] ${mode} changes nothing that runs; switch repairs it.`,
     );
-}
-
-function activate(wanted: SystemProfileInputs, report: Reporter): Promise<Verdict> {
-  const executor = reach(wanted.connection, "host.connection");
-  const { switch: switchSeconds, confirm, rollback, build = 3600 } = wanted.timeouts;
-  const buildSeconds = wanted.checkout === undefined ? 0 : 2 * build;
-  const healthSeconds = Math.max(0, ...wanted.probes.map(longest));
-  return runJob(executor, {
-    command: "activate",
-    unit: "nixos-promote-activate",
-    argument: {
-      strategy: wanted.strategy,
-      toplevel: wanted.toplevel,
-      links: wanted.links,
-      checkout: wanted.checkout && { ...wanted.checkout, rev: wanted.rev },
-      release: { rev: wanted.rev, subject: wanted.subject },
-      mode: wanted.mode,
-      unitFailures: wanted.unitFailures ?? "tolerant",
-      machineId: wanted.machineId ?? null,
-      confirm: wanted.confirm && Goal.of(wanted.mode).asksForConfirmation,
-      timeouts: { ...wanted.timeouts, build },
-      preflight: wanted.preflight,
-      probes: wanted.probes.map((probe) => completeProbe(probe) as Record<string, string>),
-      diagnostics: { units: contractUnits(wanted.probes), lines: 120, bytes: 8000 },
-    },
-    // Twice the health time, because it is asked again after a rollback.
-    timeoutSeconds: Math.ceil(
-      buildSeconds + 2 * switchSeconds + confirm + 2 * rollback + 2 * healthSeconds + 60,
-    ),
-    result: verdict,
-    onStatus: async (status, jobId) => {
-      report.progress(status.message ?? "");
-      // Over a connection of its own, so that it proves that the host can still be reached.
-      if (status.step === "await-confirmation" && !interruptible.interrupted)
-        await call(executor, "confirm", { id: jobId }, z.unknown(), { fresh: true }).catch(
-          (error) => {
-            report.progress(`could not confirm: ${error.message}`);
-          },
-        );
-    },
-  });
-}
-
-function longest(probe: Probe): number {
-  const whole = completeProbe(probe) as {
-    graceSeconds: number;
-    deadlineSeconds: number;
-    soakSeconds: number;
-  };
-  return whole.graceSeconds + whole.deadlineSeconds + whole.soakSeconds;
 }
 
 function requireMachine({ machineId, connection }: SystemProfileInputs, live: Live): void {

@@ -240,6 +240,7 @@ describe("activate", function () {
       await reach(on.prod, wanted.id, step);
       assert.deepEqual(await ask(on.prod, "cancel", { id: wanted.id }), {
         cancelled: true,
+        decision: "cancelled",
         step,
       });
       isRolledBack(verdict.parse((await finish(on.prod, wanted.id)).result), step, /^Cancelled/);
@@ -272,7 +273,7 @@ describe("activate", function () {
     assert.equal(other.error.code, "busy");
     assert.match(
       other.error.message,
-      new RegExp(`${wanted.id} is at the step 'await-confirmation'`),
+      new RegExp(`busy with ${wanted.id}.* it is at the step 'await-confirmation'`),
     );
     await ask(on.prod, "cancel", { id: wanted.id });
     await finish(on.prod, wanted.id);

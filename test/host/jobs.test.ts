@@ -1,10 +1,13 @@
 // Jobs: whoever started one may go away, repeat himself, or come too late.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { jobRecord } from "../../contract/job-record.ts";
 import { type Lab, type LabHost, openLab } from "../../lab/lab.ts";
 import { type Argument, flatten } from "../../providers/executors/argument.ts";
 import { scriptOf } from "../../providers/executors/script.ts";
 import { type Answer, ask, eventually, finish, follow, newId, reach } from "./on-host.ts";
+
+const ALICE = { user: "alice", host: "laptop", pid: "4711", stack: "prod" };
 
 /** A job of our own: counts to `steps`, and does what `at` says when it is there. */
 const COUNT = `${scriptOf("observe").slice(0, scriptOf("observe").indexOf("# Units of systemd"))}
@@ -38,6 +41,7 @@ describe("jobs on a host", function () {
     id: string,
     argument: { [key: string]: Argument },
     unit = "nixos-promote-count",
+    more: { [key: string]: Argument } = {},
   ): Promise<Answer> {
     return ask(host, "start", {
       id,
@@ -45,7 +49,12 @@ describe("jobs on a host", function () {
       script: COUNT,
       argument: flatten(argument),
       timeoutSeconds: 30,
+      ...more,
     });
+  }
+
+  function isStart({ started, id, state }: Answer, expected: Answer): void {
+    assert.deepEqual({ started, id, state }, expected);
   }
 
   const codeOf = (answer: Answer | null) => (answer?.["error"] as Answer | undefined)?.["code"];
@@ -53,17 +62,13 @@ describe("jobs on a host", function () {
   it("run to their result, and tell what they do on the way", async () => {
     const id = newId("count");
     const text = "$(id) `id` \"'\n\t\\ größe";
-    assert.deepEqual(await count(id, { steps: 5, text }), {
-      started: true,
-      id,
-      state: "running",
-    });
+    isStart(await count(id, { steps: 20, text }), { started: true, id, state: "running" });
     const seen: string[] = [];
     const ended = await finish(host, id, (state) => {
       assert.equal(state.fields["text"], text);
       seen.push(`${state.step} ${state.message}`);
     });
-    assert.ok(seen.length > 0 && seen.every((line) => /^counting at \d$/.test(line)), seen.join());
+    assert.ok(seen.length > 0 && seen.every((line) => /^counting at \d+$/.test(line)), seen.join());
     assert.equal(ended.state, "finished");
     assert.equal(ended.exitCode, 0);
     assert.deepEqual(ended.result, { text });
@@ -74,27 +79,71 @@ describe("jobs on a host", function () {
     const answers = await Promise.all([1, 2, 3].map(() => count(id, { steps: 5 })));
     assert.equal(answers.filter(({ started }) => started).length, 1);
     await finish(host, id);
-    assert.deepEqual(await count(id, { steps: 5 }), {
-      started: false,
-      id,
-      state: "finished",
-    });
+    isStart(await count(id, { steps: 5 }), { started: false, id, state: "finished" });
   });
 
   it("keep others out of their unit, with who, where and since when", async () => {
     const id = newId("count");
-    await count(id, { steps: 20 });
+    const who = { by: ALICE, what: "counting for a test", contract: "c1" };
+    await count(id, { steps: 20 }, undefined, who);
     await reach(host, id, "counting");
     const { error } = (await count(newId("count"), { steps: 1 })) as { error: Answer };
     assert.equal(error["code"], "busy");
+    const time = "\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d UTC";
     assert.match(
       String(error["message"]),
-      new RegExp(`job ${id} is at the step 'counting' since \\d{4}-`),
+      new RegExp(
+        `^choiros-prod is busy with ${id} \\(counting for a test\\), started by alice@laptop \\(process 4711, stack prod\\) at ${time}: ` +
+          `it is at the step 'counting' since ${time}\\. Nothing was changed\\.$`,
+      ),
     );
+    const { by, contract, step } = jobRecord.parse(error["details"]);
+    assert.deepEqual({ by, contract, step }, { by: ALICE, contract: "c1", step: "counting" });
     await finish(host, id);
     const next = newId("count");
     assert.equal((await count(next, { steps: 1 }))["started"], true);
     await finish(host, next);
+  });
+
+  it("let one in when two come at the same moment: the other one reads who was first", async () => {
+    const ids = [newId("count"), newId("count")];
+    const answers = await Promise.all(
+      ids.map((id) => count(id, { steps: 10 }, undefined, { by: ALICE })),
+    );
+    assert.equal(answers.filter(({ started }) => started === true).length, 1);
+    const refused = answers.find(({ error }) => error !== undefined) as { error: Answer };
+    assert.match(String(refused.error["message"]), /busy with count-.* started by alice@laptop/);
+    const first = answers.find(({ started }) => started === true);
+    await finish(host, String(first?.["id"]));
+  });
+
+  it("keep what they are told of their operator as data, cut to a length", async () => {
+    const id = newId("count");
+    const evil = "$(touch /tmp/owned)`id`\"\\'; \n\t\r\u001b[31m größe %s ";
+    const by = { user: evil, host: evil, pid: evil, stack: "x".repeat(5000) };
+    await count(id, { steps: 20 }, undefined, { by, what: evil, contract: evil });
+    await reach(host, id, "counting");
+    const { error } = (await count(newId("count"), { steps: 1 })) as { error: Answer };
+    const { by: told, what } = jobRecord.parse(error["details"]);
+    assert.equal(what, evil.replace(/\p{Cc}/gu, " "));
+    assert.equal(told?.user, what);
+    assert.equal(told?.stack.length, 200);
+    assert.doesNotMatch(String(error["message"]), /\p{Cc}/u);
+    assert.notEqual((await host.exec(["test", "-e", "/tmp/owned"])).code, 0);
+    await finish(host, id);
+  });
+
+  it("answer their start with the first news, and when they are quick with their end", async () => {
+    const wait = { waitSeconds: 5, settleSeconds: 1 };
+    const quick = newId("count");
+    const ended = await count(quick, { steps: 2, text: "x" }, undefined, wait);
+    isStart(ended, { started: true, id: quick, state: "finished" });
+    assert.deepEqual(ended["result"], { text: "x" });
+    const slow = newId("count");
+    const news = await count(slow, { steps: 40 }, undefined, wait);
+    isStart(news, { started: true, id: slow, state: "running" });
+    assert.ok(Number(news["version"]) > 4, "it did not wait for more than the first news");
+    await finish(host, slow);
   });
 
   it("are told apart when they fail: the exit code and the end of the log", async () => {
@@ -114,11 +163,7 @@ describe("jobs on a host", function () {
     await host.must(["systemctl", "kill", "--signal=KILL", "nixos-promote-count"]);
     await eventually("the job is lost", async () => (await follow(host, id)).state === "lost");
     assert.match((await follow(host, id)).logTail ?? "", /counting/);
-    assert.deepEqual(await count(id, { steps: 1 }), {
-      started: false,
-      id,
-      state: "lost",
-    });
+    isStart(await count(id, { steps: 1 }), { started: false, id, state: "lost" });
     const next = newId("count");
     assert.equal((await count(next, { steps: 1 }))["started"], true);
     assert.equal((await finish(host, next)).state, "finished");
@@ -139,12 +184,14 @@ describe("jobs on a host", function () {
     await reach(host, id, "counting");
     assert.deepEqual(await ask(host, "cancel", { id }), {
       cancelled: true,
+      decision: "cancelled",
       step: "counting",
     });
     const ended = await finish(host, id);
     assert.equal(codeOf(ended.result), "cancelled");
     assert.deepEqual(await ask(host, "cancel", { id }), {
       cancelled: false,
+      decision: null,
       step: "counting",
     });
   });

@@ -1,60 +1,22 @@
 import assert from "node:assert/strict";
-import { z } from "zod";
-import { Failure, type FailureKind } from "../../providers/errors.ts";
-import {
-  interruptible,
-  interruptJobs,
-  type Job,
-  type JobStatus,
-  runJob,
-} from "../../providers/nixos/job.ts";
+import { contractOf, runJob } from "../../providers/nixos/job.ts";
+import { ourselves } from "../../providers/nixos/operator.ts";
 import { decodeLines } from "../support/argument-decoder.ts";
 import { withoutWaiting } from "../support/clock.ts";
-import { FakeExecutor, type Script } from "../support/fake-executor.ts";
-
-const status = (more: Partial<JobStatus>): JobStatus => ({
-  ...{ state: "running", version: 1, step: "test", message: "switching", fields: {} },
-  ...{ result: null, exitCode: null, logTail: "" },
-  ...more,
-});
-const done = status({ state: "finished", version: 9, result: { answer: 42 }, exitCode: 0 });
-const failing = (kind: FailureKind) => new Failure(kind, `${kind}!`);
-
-const host = (script: Script) =>
-  new FakeExecutor({
-    start: ({ argument }) => ({ started: true, id: argument.get("id"), state: "running" }),
-    follow: () => done,
-    cancel: () => ({ cancelled: true, step: "test" }),
-    ...script,
-  });
-
-const job = (more: Partial<Job<{ answer: number }>> = {}): Job<{ answer: number }> => ({
-  command: "activate",
-  unit: "nixos-promote-activate",
-  argument: { toplevel: "/nix/store/x" },
-  timeoutSeconds: 100,
-  result: z.object({ answer: z.number() }),
-  onStatus: () => {},
-  ...more,
-});
-
-const run = (executor: FakeExecutor, more: Partial<Job<{ answer: number }>> = {}) =>
-  withoutWaiting(() => runJob(executor, job(more)));
-
-async function failureOf(work: Promise<unknown>): Promise<Failure> {
-  const error = await work.then(
-    () => assert.fail("it succeeded"),
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof Failure, String(error));
-  return error;
-}
+import { FakeExecutor } from "../support/fake-executor.ts";
+import {
+  done,
+  failing,
+  failureOf,
+  host,
+  isFollow,
+  job,
+  run,
+  startedAs,
+  status,
+} from "../support/jobs.ts";
 
 describe("a job on a host", () => {
-  afterEach(() => {
-    interruptible.interrupted = false;
-  });
-
   it("is started once, followed to its end, and answers its result", async () => {
     const executor = host({});
     assert.deepEqual(await run(executor), { answer: 42 });
@@ -119,7 +81,7 @@ describe("a job on a host", () => {
     it(`is started again under the same id when the outcome of starting is ${kind}`, async () => {
       const executor = host({
         start: ({ argument }, turn) =>
-          turn === 0 ? failing(kind) : { started: false, id: argument.get("id"), state: "running" },
+          turn === 0 ? failing(kind) : startedAs(argument.get("id"), { started: false }),
       });
       assert.deepEqual(await run(executor), { answer: 42 });
       const [first, second, ...more] = executor.asked("start");
@@ -137,7 +99,7 @@ describe("a job on a host", () => {
     });
   }
 
-  for (const kind of ["lost", "timeout", "unreachable"] as const) {
+  for (const kind of ["lost", "timeout", "unreachable", "auth", "host-key"] as const) {
     it(`goes on by itself while the host is ${kind}, and is followed again over a fresh connection`, async () => {
       const executor = host({ follow: (_call, turn) => (turn < 3 ? failing(kind) : done) });
       const told: string[] = [];
@@ -151,25 +113,86 @@ describe("a job on a host", () => {
       );
       assert.deepEqual(
         told,
-        Array(3).fill("no connection to fake; it goes on by itself, trying again"),
+        Array(3).fill(`no connection to fake; it goes on by itself, trying again (${kind}!)`),
       );
       assert.equal(executor.asked("start").length, 1);
     });
   }
 
-  for (const kind of ["auth", "host-key", "script"] as const) {
-    it(`is given up when following ends in ${kind}: trying again would not help`, async () => {
-      const executor = host({ follow: () => failing(kind) });
-      assert.equal((await failureOf(run(executor))).kind, kind);
-      assert.equal(executor.asked("follow").length, 1);
-    });
-  }
+  it("is given up when following ends in a broken script: trying again would not help", async () => {
+    const executor = host({ follow: () => failing("script") });
+    assert.equal((await failureOf(run(executor))).kind, "script");
+    assert.equal(executor.asked("follow").length, 1);
+  });
 
-  it("is given up when the host stays away for two minutes", async () => {
+  it("is looked for as long as it can take, and then left with what it does alone and how to look", async () => {
     const executor = host({ follow: () => failing("lost") });
-    assert.equal((await failureOf(run(executor))).kind, "lost");
+    const failure = await failureOf(run(executor));
+    assert.equal(failure.kind, "lost");
+    assert.match(
+      failure.message,
+      /^No connection to fake for 160 s while it did activate-\S+\. The host goes on by itself: without a confirmation it goes back\. To look: `pulumi preview`, or on the host: `journalctl -u nixos-promote-activate`, \S+\/log\. The last attempt: lost!$/,
+    );
     const tries = executor.asked("follow").length;
-    assert.ok(tries > 100 && tries < 130, String(tries));
+    assert.ok(tries > 150 && tries < 170, String(tries));
+  });
+
+  it("does not lose patience while the operator's machine sleeps", async () => {
+    const sleepy = host({});
+    const { now } = Date;
+    let asleep = 0;
+    sleepy.run = async (text, input, options) => {
+      if (isFollow(input) && asleep < 3) {
+        asleep += 1;
+        throw failing("timeout");
+      }
+      return FakeExecutor.prototype.run.call(sleepy, text, input, options);
+    };
+    const told = withoutWaiting(() => {
+      const jumping = Date.now;
+      Date.now = () => jumping() + asleep * 3_600_000;
+      return runJob(sleepy, job());
+    });
+    assert.deepEqual(await told, { answer: 42 });
+    assert.equal(asleep, 3);
+    assert.equal(Date.now, now);
+  });
+
+  it("that may have been started is looked for, although nobody answers any more", async () => {
+    const executor = host({
+      start: ({ argument }, turn) =>
+        turn === 0
+          ? failing("lost")
+          : turn < 4
+            ? failing("unreachable")
+            : startedAs(argument.get("id")),
+    });
+    assert.deepEqual(await run(executor), { answer: 42 });
+    assert.equal(
+      new Set(executor.asked("start").map(({ argument }) => argument.get("id"))).size,
+      1,
+    );
+  });
+
+  it("says who we are and what it is for", async () => {
+    const executor = host({});
+    await run(executor);
+    const argument = executor.asked("start")[0]?.argument;
+    assert.equal(argument?.get("by.user"), ourselves().user);
+    assert.equal(argument?.get("by.pid"), String(process.ppid));
+    assert.equal(argument?.get("what"), "release 9ace77e00000 say hello");
+    assert.equal(argument?.get("contract"), contractOf({ toplevel: "/nix/store/x" }));
+  });
+
+  it("that is over when it has been started costs one question", async () => {
+    const executor = host({
+      start: ({ argument }) => ({ ...done, started: true, id: argument.get("id") }),
+    });
+    assert.deepEqual(await run(executor), { answer: 42 });
+    assert.deepEqual(
+      executor.calls.map(({ command }) => command),
+      ["start"],
+    );
   });
 
   it("that refuses says so in the host's words, with its code", async () => {
@@ -228,32 +251,6 @@ describe("a job on a host", () => {
     assert.match(failure.message, /fake answered follow .*dancing/s);
   });
 
-  it("is asked to stop once when it is interrupted, and followed until it has", async () => {
-    const executor = host({
-      follow: (_call, turn) => (turn < 4 ? status({ version: turn + 1 }) : done),
-    });
-    const told = run(executor, {
-      onStatus: ({ version }) => {
-        if (version === 2) interruptJobs();
-      },
-    });
-    assert.deepEqual(await told, { answer: 42 });
-    assert.deepEqual(
-      executor.calls.map(({ command }) => command),
-      ["start", "follow", "follow", "cancel", "follow", "follow", "follow"],
-    );
-    assert.equal(executor.asked("follow").at(-1)?.argument.get("waitSeconds"), "1");
-  });
-
-  it("is asked again to stop when the asking was cut off", async () => {
-    interruptJobs();
-    const executor = host({
-      cancel: (_call, turn) => (turn === 0 ? failing("lost") : { cancelled: true, step: "test" }),
-    });
-    assert.deepEqual(await run(executor), { answer: 42 });
-    assert.equal(executor.asked("cancel").length, 2);
-  });
-
   it("is given up with where to look, when it does not end in its time", async () => {
     const follow = async () => {
       await new Promise((wake) => setTimeout(wake, 20_000));
@@ -261,14 +258,14 @@ describe("a job on a host", () => {
     };
     const executor = host({});
     executor.run = async (text, input, options) =>
-      input.includes("waitSeconds")
+      isFollow(input)
         ? JSON.stringify(await follow())
         : FakeExecutor.prototype.run.call(executor, text, input, options);
     const failure = await failureOf(run(executor));
     assert.equal(failure.kind, "timeout");
     assert.match(
       failure.message,
-      /still not done after 160 s\. It goes on there by itself; run `pulumi refresh`/,
+      /still not done after 160 s\. It goes on there by itself: without a confirmation it goes back\. To look: /,
     );
   });
 });

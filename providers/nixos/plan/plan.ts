@@ -3,6 +3,7 @@ import { Goal, type Mode } from "../../../contract/goal.ts";
 import type { HostState } from "../../../contract/host-state.ts";
 import type { Links } from "../../../contract/links.ts";
 import type { Probe } from "../../../contract/probe.ts";
+import { describeRunning } from "../last-transaction.ts";
 import { type PackageChange, packageChanges } from "./packages.ts";
 import { type UnitChanges, unitChanges } from "./units.ts";
 
@@ -35,6 +36,8 @@ export interface Plan {
   readonly links: LinkChange[];
   /** Units that run from the links. */
   readonly restart: string[];
+  /** A transaction that runs on the host now, in a sentence. */
+  readonly running: string | null;
 }
 
 export interface LinkChange {
@@ -76,6 +79,7 @@ export function unknownPlan(seen: Seen): Plan {
     pending: seen.pending,
     links: seen.relinked,
     restart: seen.relinked.length === 0 ? [] : (seen.links?.restart ?? []),
+    running: seen.state.last?.state === "running" ? describeRunning(seen.state.last) : null,
   };
 }
 

@@ -5,7 +5,9 @@ import type { Plan } from "./plan.ts";
 /** The plan as an operator reads it below a preview. */
 export function planText(plan: Plan): string {
   const title = `${plan.host}: ${plan.fromRev?.slice(0, 12) ?? "unmanaged"} -> ${plan.rev.slice(0, 12)} ${plan.subject}`;
-  return [title, ...rows(plan).map(([name, value]) => `  ${name.padEnd(9)} ${value}`)].join("\n");
+  const running: [string, string][] = plan.running === null ? [] : [["running", plan.running]];
+  const all = [...running, ...rows(plan)];
+  return [title, ...all.map(([name, value]) => `  ${name.padEnd(9)} ${value}`)].join("\n");
 }
 
 function copyText({ paths, bytes, free }: Plan["copy"]): string {

@@ -1,0 +1,121 @@
+import { z } from "zod";
+import { Goal } from "../../contract/goal.ts";
+import { describeOperator } from "../../contract/job-record.ts";
+import { completeProbe, type Probe } from "../../contract/probe.ts";
+import type { SystemProfileInputs } from "../../contract/resources.ts";
+import { shortPath } from "../../contract/store-path.ts";
+import { contractUnits } from "../../contract/units.ts";
+import { type Verdict, verdict } from "../../contract/verdict.ts";
+import type { Argument } from "../executors/argument.ts";
+import { call, type Executor } from "../executors/executor.ts";
+import type { Reporter } from "./engine.ts";
+import { interruption } from "./interruption.ts";
+import { contractOf, runJob } from "./job.ts";
+import { ourselves } from "./operator.ts";
+import { reach } from "./route.ts";
+
+const CONFIRM_SECONDS = 15;
+const BUILD_SECONDS = 3600;
+const DIAGNOSTICS = { lines: 120, bytes: 8000 };
+
+export interface Activated {
+  readonly verdict: Verdict;
+  /** Who started it: not always we. */
+  readonly by: string;
+  /** Why the host got no confirmation from us, if it got none. */
+  readonly unconfirmed: string | undefined;
+}
+
+/** One transaction, run by the host itself; ours is to follow it and to confirm it over a new connection. */
+export async function activate(
+  wanted: SystemProfileInputs,
+  from: string | null,
+  report: Reporter,
+): Promise<Activated> {
+  const executor = reach(wanted.connection, "host.connection");
+  const { switch: switchSeconds, confirm, rollback, build = BUILD_SECONDS } = wanted.timeouts;
+  const buildSeconds = wanted.checkout === undefined ? 0 : 2 * build;
+  const healthSeconds = Math.max(0, ...wanted.probes.map(longest));
+  const back = `it goes back to ${from === null ? "what ran before" : shortPath(from)}`;
+  let by = describeOperator(ourselves());
+  let unconfirmed: string | undefined;
+  const said = await runJob(executor, {
+    command: "activate",
+    unit: "nixos-promote-activate",
+    argument: argumentOf(wanted),
+    what: `release ${wanted.rev.slice(0, 12)} ${wanted.subject}`,
+    ...(wanted.toplevel === undefined ? {} : { path: wanted.toplevel }),
+    // Twice the health time, because it is asked again after a rollback.
+    timeoutSeconds: Math.ceil(
+      buildSeconds + 2 * switchSeconds + confirm + 2 * rollback + 2 * healthSeconds + 60,
+    ),
+    result: verdict,
+    whenStopped: `${back}, unless it is confirmed already; at most ${Math.ceil(rollback + healthSeconds)} s more`,
+    whenAlone: asksForConfirmation(wanted)
+      ? `it commits only what we have confirmed; without that ${back} ${confirm} s after its services are healthy`
+      : `it commits if its services are healthy, otherwise ${back}`,
+    onAttached: (record) => {
+      by = describeOperator(record.by);
+    },
+    say: (sentence) => report.warn(sentence),
+    onStatus: async (status, jobId) => {
+      if (status.step === "await-confirmation" && !interruption.happened)
+        unconfirmed = await confirmOver(executor, jobId);
+      const trouble = unconfirmed === undefined ? "" : `; ${unconfirmed}; trying again`;
+      report.progress(`${status.message ?? ""}${trouble}`);
+    },
+  });
+  return { verdict: said, by, unconfirmed };
+}
+
+/** What two activations have to agree in to be the same. */
+export function contractOfActivation(wanted: SystemProfileInputs): string {
+  return contractOf(argumentOf(wanted));
+}
+
+function asksForConfirmation({ confirm, mode }: SystemProfileInputs): boolean {
+  return confirm && Goal.of(mode).asksForConfirmation;
+}
+
+function argumentOf(wanted: SystemProfileInputs): { [key: string]: Argument } {
+  return {
+    strategy: wanted.strategy,
+    toplevel: wanted.toplevel,
+    links: wanted.links,
+    checkout: wanted.checkout && { ...wanted.checkout, rev: wanted.rev },
+    release: { rev: wanted.rev, subject: wanted.subject },
+    mode: wanted.mode,
+    unitFailures: wanted.unitFailures ?? "tolerant",
+    machineId: wanted.machineId ?? null,
+    confirm: asksForConfirmation(wanted),
+    timeouts: { ...wanted.timeouts, build: wanted.timeouts.build ?? BUILD_SECONDS },
+    preflight: wanted.preflight,
+    probes: wanted.probes.map((probe) => completeProbe(probe) as Record<string, string>),
+    diagnostics: { units: contractUnits(wanted.probes), ...DIAGNOSTICS },
+  };
+}
+
+const confirmation = z.object({ accepted: z.boolean(), decision: z.string().nullable() });
+
+/** Over a connection of its own, so that it proves that the host can still be reached. Answers why not. */
+async function confirmOver(executor: Executor, id: string): Promise<string | undefined> {
+  try {
+    const options = { fresh: true, timeoutSeconds: CONFIRM_SECONDS };
+    const { accepted, decision } = await call(executor, "confirm", { id }, confirmation, options);
+    if (accepted || decision === null) return undefined;
+    return decision === "expired"
+      ? "our confirmation came too late"
+      : `our confirmation was refused: the host's decision is '${decision}' already`;
+  } catch (error) {
+    return `could not confirm over a new connection: ${error instanceof Error ? error.message : error}`;
+  }
+}
+
+function longest(probe: Probe): number {
+  const whole = completeProbe(probe) as {
+    graceSeconds: number;
+    deadlineSeconds: number;
+    soakSeconds: number;
+  };
+  return whole.graceSeconds + whole.deadlineSeconds + whole.soakSeconds;
+}
