@@ -48,8 +48,10 @@ describe("whatever is cut off while prod activates a release", function () {
       await promoteOnGrind("a");
       configureConfirm(4);
       const up = world.failingUp("prod");
-      await step(world.prod, "await-confirmation", () => world.prod.cutNetwork());
+      // Before the host waits for a confirmation: that may come at once.
+      await step(world.prod, "health", () => world.prod.cutNetwork());
       assert.equal(await answers(world.prod), false, "the network is not cut");
+      await step(world.prod, "await-confirmation");
       await eventually("prod has rolled back", () => isIdle(world.prod), 60);
       await assertRuns(world.prod, b);
       assert.equal((await world.login(world.grind)).status, 200);
