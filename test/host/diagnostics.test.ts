@@ -147,7 +147,7 @@ exec /usr/bin/python3 -I -S -B ${program} "$@"
 
   it("are kept in memory when the disk is full", async () => {
     const state = "/var/lib/nixos-promote";
-    await on.prod.must(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", state]);
+    await on.prod.must(["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", state]);
     try {
       const probes = PROBES.map((probe) => ({ ...probe, soakSeconds: 5, deadlineSeconds: 8 }));
       const job = await on.job("b", { probes, confirm: true });
