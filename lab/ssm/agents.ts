@@ -138,7 +138,7 @@ export class Agents {
   ): Promise<void> {
     await sleep(afterMilliseconds);
     this.#restarting.add(command.instanceId);
-    await this.#exec(command.instanceId, ["sh", "-c", RESTART, "sh", command.id, worker]);
+    await this.#exec(command.instanceId, ["bash", "-c", RESTART, "bash", command.id, worker]);
     this.#restarting.delete(command.instanceId);
     if (worker === "again") command.deliveries += 1;
   }
@@ -190,6 +190,7 @@ const RESTART = `cd /var/lib/amazon/ssm/current || exit
 systemctl stop amazon-ssm-agent
 for run in "$1".*; do
   case $2 in
+    dies) kill -KILL "$(cut -d' ' -f1 "$run/worker")" ;;
     killed) kill -KILL "$(cut -d' ' -f1 "$run/worker")"; kill -KILL -- "-$(cat "$run/group")" ;;
     again) rm -f "$run/worker" ;;
   esac

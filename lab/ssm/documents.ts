@@ -104,7 +104,7 @@ export function scriptOf(document: Document, given: Readonly<Record<string, unkn
   }
   const values: Record<string, readonly string[]> = {};
   for (const [name, parameter] of Object.entries(known))
-    values[name] = valueOf(name, parameter, given[name] as string[] | undefined);
+    values[name] = parameterValue(name, parameter, given[name] as string[] | undefined);
   const [step] = document.content.mainSteps;
   const lines = [step?.inputs.runCommand ?? []].flat();
   const text = lines.flatMap((line) => interpolateLine(line, values)).join("\n");
@@ -115,7 +115,7 @@ function isTextList(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
-function valueOf(name: string, parameter: Parameter, given: string[] | undefined): string[] {
+function parameterValue(name: string, parameter: Parameter, given: string[] | undefined): string[] {
   const value = given ?? (parameter.default === undefined ? undefined : [parameter.default].flat());
   if (value === undefined)
     throw new ApiError("InvalidParameters", `The parameter ${name} is missing.`);

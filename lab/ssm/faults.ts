@@ -14,8 +14,15 @@ export interface Faults {
   lose?: { how: "vanish" | "undelivered" | "stuck"; times: number };
   /** Commands that the agent gets twice: while the first runs, or after it. */
   duplicate?: { when: "during" | "after"; times: number };
-  /** The agent restarts while a command runs: its worker lives on, is killed, or is forgotten and started anew. */
-  restart?: { worker: "lives" | "killed" | "again"; afterMilliseconds: number; times: number };
+  /**
+   * The agent restarts while a command runs: its worker lives on, dies alone or with its script, or is forgotten and
+   * started anew.
+   */
+  restart?: {
+    worker: "lives" | "dies" | "killed" | "again";
+    afterMilliseconds: number;
+    times: number;
+  };
   /** Instances that SSM does not list. */
   unregistered?: { instances: readonly string[] };
 }

@@ -21,10 +21,15 @@ type Outcome =
   | { readonly is: "failed"; readonly failure: Failure }
   | { readonly is: "unknown"; readonly failure: Failure };
 
-/** Longer than SSM has ever been inconsistent for. */
-const APPEAR_SECONDS = 20;
-/** What SSM may take to notice that a command has ended. */
-const SLACK_SECONDS = 15;
+/** How long SSM may take beyond what it is asked for. */
+export const PATIENCE = {
+  /** Until it knows a command that it took: longer than it has ever been inconsistent for. */
+  appearSeconds: 20,
+  /** Until it notices that a command has ended. */
+  noticeSeconds: 15,
+};
+/** A second delivery waits for the first one for as long as that may take, and then has to answer. */
+const GRACE_SECONDS = 5;
 const GET_BYTES = 17_000;
 const PARALLEL = 4;
 
@@ -33,7 +38,11 @@ const PARALLEL = 4;
  * every request has an id under which the host runs it once, and may be sent again. Every command is a new one
  * over a new way: `fresh` means nothing here.
  */
-export function awsSsmExecutor(connection: AwsSsmConnection, api = ssmApi(connection)): Executor {
+export function awsSsmExecutor(
+  connection: AwsSsmConnection,
+  api = ssmApi(connection),
+  { appearSeconds, noticeSeconds } = PATIENCE,
+): Executor {
   const host = describeConnection(connection);
   const document = connection.document ?? DEFAULT_DOCUMENT;
   const deliverySeconds = connection.deliveryTimeoutSeconds ?? DELIVERY_SECONDS;
@@ -54,7 +63,11 @@ export function awsSsmExecutor(connection: AwsSsmConnection, api = ssmApi(connec
     instance ??= api.instance();
     try {
       const id = await instance;
-      const parameters = parametersOf({ ...question, patience: seconds }, document, seconds + 5);
+      const parameters = parametersOf(
+        { ...question, patience: seconds },
+        document,
+        seconds + GRACE_SECONDS,
+      );
       const comment = `nixos-promote ${question.action} ${question.request ?? question.upload}`;
       const command = await api.send(id, { document, parameters, comment });
       pending.add(command);
@@ -69,7 +82,8 @@ export function awsSsmExecutor(connection: AwsSsmConnection, api = ssmApi(connec
 
   async function follow(command: string, id: string, seconds: number): Promise<Outcome> {
     const sent = Date.now();
-    const giveUp = sent + (deliverySeconds + seconds + SLACK_SECONDS) * 1000;
+    let giveUp = sent + (deliverySeconds + noticeSeconds) * 1000;
+    let begun = false;
     for (let poll = 0; Date.now() < giveUp; poll++) {
       await sleep(pauseMilliseconds(poll));
       const found = await api.invocation(command, id).catch((error) => {
@@ -77,8 +91,12 @@ export function awsSsmExecutor(connection: AwsSsmConnection, api = ssmApi(connec
         throw awsFailure(host, "ssm:GetCommandInvocation", error, true);
       });
       if (found === null) continue;
-      if (found === undefined && Date.now() > sent + APPEAR_SECONDS * 1000)
+      if (found === undefined && Date.now() > sent + appearSeconds * 1000)
         return unknown("lost", `SSM lost command ${command} after it had taken it.`);
+      if (!begun && found?.status === "InProgress") {
+        begun = true;
+        giveUp = Date.now() + (seconds + GRACE_SECONDS + noticeSeconds) * 1000;
+      }
       const outcome = found && outcomeOf(found, command, seconds);
       if (outcome) return outcome;
     }
