@@ -16,22 +16,10 @@ export interface SsmState {
   readonly commands: readonly Command[];
 }
 
-/** Starts the endpoint if it does not run, and waits until every host that runs is online. */
-export async function startSsm(instance: Instance): Promise<Ssm> {
+/** Starts the endpoint if it does not run, and waits until every host is online. */
+export async function startSsm(instance: Instance): Promise<void> {
   if (running(instance) === undefined) launch(instance);
-  const ssm = new Ssm(instance);
-  const hosts = instance.read()?.hosts.length ?? 0;
-  const ready = async () => {
-    if (running(instance) === undefined) return undefined;
-    const { instances } = await ssm.state();
-    return instances.filter(({ online }) => online).length >= hosts ? true : undefined;
-  };
-  if ((await until(ready, { timeout: 30_000, every: 50 })) !== true)
-    throw new LabError(
-      "The lab's SSM endpoint did not bring its agents online within 30 s.",
-      `See ${instance.path("ssm.log")}, and on a host: systemctl status amazon-ssm-agent`,
-    );
-  return ssm;
+  await new Ssm(instance).online();
 }
 
 function launch(instance: Instance): void {
@@ -64,6 +52,20 @@ export class Ssm {
     return this.#call("state", {}) as Promise<SsmState>;
   }
 
+  /** Waits until the agent of every host has called, as after a boot. */
+  async online(): Promise<void> {
+    const ready = async () => {
+      if (running(this.#instance) === undefined) return undefined;
+      const { instances } = await this.state();
+      return instances.every(({ online }) => online) || undefined;
+    };
+    if ((await until(ready, { timeout: 30_000, every: 50 })) === true) return;
+    throw new LabError(
+      "The lab's SSM endpoint did not bring its agents online within 30 s.",
+      `See ${this.#instance.path("ssm.log")}, and on a host: systemctl status amazon-ssm-agent`,
+    );
+  }
+
   /** Stops the agent of an instance, which is offline then. */
   async stop(instanceId: string): Promise<void> {
     await this.#call("stop", { instanceId });
@@ -71,12 +73,7 @@ export class Ssm {
 
   async resume(instanceId: string): Promise<void> {
     await this.#call("resume", { instanceId });
-    const isOnline = async () => {
-      const { instances } = await this.state();
-      return instances.some((each) => each.instanceId === instanceId && each.online) || undefined;
-    };
-    if ((await until(isOnline, { timeout: 20_000 })) !== true)
-      throw new LabError(`The agent of ${instanceId} did not come online again.`);
+    await this.online();
   }
 
   async #call(what: string, input: object): Promise<object> {
