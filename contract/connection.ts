@@ -76,7 +76,10 @@ const awsSsmConnection = z
       .optional(),
     document: z
       .string()
-      .regex(/^[A-Za-z0-9_.:/-]{3,200}$/, "document must be the name of an SSM document")
+      .regex(
+        /^[A-Za-z0-9_.:/][A-Za-z0-9_.:/-]{2,199}$/,
+        "document must be the name of an SSM document",
+      )
       .optional()
       .describe("Default: AWS-RunShellScript."),
     deliveryTimeoutSeconds: z.number().int().min(30).max(3600).optional().describe("Default: 60."),

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { flatten } from "../../providers/executors/argument.ts";
 import { ownDocument } from "../../providers/executors/aws-ssm-request.ts";
+import { localExecutor } from "../../providers/executors/local.ts";
+import { type Command, scriptOf } from "../../providers/executors/script.ts";
+import { sshExecutor } from "../../providers/executors/ssh.ts";
 import { eventually, fails, SsmWorld } from "./ssm-world.ts";
+
+const COMMANDS: readonly Command[] = [
+  ...(["observe", "describe", "missing", "root", "forget", "resolve"] as const),
+  ...(["start", "follow", "confirm", "cancel"] as const),
+];
 
 describe("a host reached through SSM", function () {
   this.timeout(120_000);
@@ -27,6 +36,27 @@ describe("a host reached through SSM", function () {
     assert.match(unit, /PATH=\/run\/amazon-ssm-agent\/bin\n/);
     await assert.rejects(world.prod.must(["test", "-e", "/run/amazon-ssm-agent/bin/bash"]));
     assert.match(await world.run("command -v nix curl"), /nix\n.*curl\n/);
+  });
+
+  it("runs the bytes of every host script, on the bytes of its input, as over ssh and on this machine", async () => {
+    const executors = [
+      world.executor(),
+      sshExecutor({ kind: "ssh", host: "choiros-prod" }),
+      localExecutor(),
+    ];
+    for (const command of COMMANDS) {
+      // It says which bytes it is and which it reads, before any of them does a thing.
+      const script = `printf %s "$BASH_EXECUTION_STRING" | sha256sum; sha256sum; exit\n${scriptOf(command)}`;
+      const input = flatten({ script: scriptOf("activate"), text: "größe {{ x }} '\"`$\\" });
+      const expected = `${sha256(script.trimEnd())}  -\n${sha256(input)}  -\n`;
+      for (const executor of executors)
+        assert.equal(
+          await executor.run(script, input, { timeoutSeconds: 30, fresh: false }),
+          expected,
+          `${command} over ${executor.host}`,
+        );
+    }
+    for (const executor of executors) executor.close();
   });
 
   it("loses nothing of an answer that is many times longer than SSM shows", async () => {
@@ -194,3 +224,7 @@ describe("a host reached through SSM", function () {
     });
   });
 });
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -10,7 +10,7 @@ import { awsSsmExecutor } from "../../providers/executors/aws-ssm.ts";
 import { ssmApi } from "../../providers/executors/aws-ssm-api.ts";
 import type { Executor } from "../../providers/executors/executor.ts";
 
-const AWS = /^AWS_/;
+const OURS = /^(AWS_|NIXOS_PROMOTE_SSH_CONFIG$)/;
 
 export class SsmWorld {
   readonly lab: Lab;
@@ -31,17 +31,17 @@ export class SsmWorld {
   }
 
   async close(): Promise<void> {
-    for (const name of Object.keys(process.env)) if (AWS.test(name)) delete process.env[name];
+    for (const name of Object.keys(process.env)) if (OURS.test(name)) delete process.env[name];
     Object.assign(process.env, this.#environment);
     await this.lab.close();
   }
 
-  /** The lab's AWS configuration for this process, and nothing that goes wrong. */
+  /** The lab's AWS and ssh configuration for this process, and nothing that goes wrong. */
   async settle(): Promise<void> {
     for (const executor of this.#executors.splice(0)) executor.close();
-    for (const name of Object.keys(process.env)) if (AWS.test(name)) delete process.env[name];
+    for (const name of Object.keys(process.env)) if (OURS.test(name)) delete process.env[name];
     for (const [name, value] of Object.entries(this.lab.env))
-      if (AWS.test(name)) process.env[name] = value;
+      if (OURS.test(name)) process.env[name] = value;
     await this.lab.ssm.inject({});
   }
 
