@@ -114,7 +114,12 @@ describe("the ssh configuration of a relay", () => {
       transport: { via: "relay" as const, builder: GRIND },
     };
     await assert.rejects(
-      relay(GRIND, wanted, { paths: [], bytes: 0, free: 0 }, { progress() {}, info() {}, warn() {} }),
+      relay(
+        GRIND,
+        wanted,
+        { paths: [], bytes: 0, free: 0 },
+        { progress() {}, info() {}, warn() {} },
+      ),
       /\[copy\.via\] relay needs ssh to both ends, and i-0123456789abcdef0 is reached over SSM/,
     );
   });
