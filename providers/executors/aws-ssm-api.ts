@@ -1,7 +1,7 @@
 import type { InstanceInformation, SSMClient } from "@aws-sdk/client-ssm";
 import { type AwsSsmConnection, describeConnection } from "../../contract/connection.ts";
 import { Failure } from "../errors.ts";
-import { awsFailure } from "./aws-ssm-errors.ts";
+import { awsFailure, mayHaveArrived } from "./aws-ssm-errors.ts";
 
 export interface Command {
   readonly document: string;
@@ -21,6 +21,7 @@ export interface Invocation {
 export interface SsmApi {
   /** The id of the instance, which is online. */
   instance(): Promise<string>;
+  /** The id of the command. A Failure of kind `lost` says that SSM may have taken it all the same. */
   send(instanceId: string, command: Command): Promise<string>;
   /** Undefined while SSM does not know it yet. Errors are as AWS gives them: some pass. */
   invocation(commandId: string, instanceId: string): Promise<Invocation | undefined>;
@@ -61,7 +62,11 @@ export function ssmApi(connection: AwsSsmConnection): SsmApi {
         TimeoutSeconds: connection.deliveryTimeoutSeconds ?? DELIVERY_SECONDS,
         Comment: comment.slice(0, 100),
       });
-      const { Command } = await client.send(command).catch(tell("ssm:SendCommand"));
+      const { Command } = await client.send(command).catch((error) => {
+        if (!mayHaveArrived(error)) throw awsFailure(host, "ssm:SendCommand", error);
+        const { message } = awsFailure(host, "ssm:SendCommand", error, true);
+        throw new Failure("lost", message, { cause: error });
+      });
       if (Command?.CommandId !== undefined) return Command.CommandId;
       throw new Failure("lost", `${host}: SSM took a command and gave it no id.`);
     },

@@ -23,6 +23,13 @@ export function isPassing(error: unknown): boolean {
   return [THROTTLED, NETWORK, BROKEN].some((p) => p.test(name) || p.test(message));
 }
 
+/** The call may have reached AWS, which may have done what it asks. */
+export function mayHaveArrived(error: unknown): boolean {
+  const { name, message } = asAwsError(error);
+  return [CUT_OFF, BROKEN].some((pattern) => pattern.test(name) || pattern.test(message));
+}
+
+const CUT_OFF = /^TimeoutError$|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|socket hang up/;
 const THROTTLED =
   /^(Throttl|TooManyRequests|RequestLimitExceeded|SlowDown)|^Rate exceeded|LimitExceeded/;
 const NETWORK =

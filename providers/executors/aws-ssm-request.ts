@@ -37,10 +37,14 @@ export const DEFAULT_DOCUMENT = "AWS-RunShellScript";
 /** A command may have 64 KB in all, and the script around the payload takes its part. */
 export const PAYLOAD_LIMIT = 48_000;
 
-const RUN_SCRIPT = readFileSync(
-  fileURLToPath(new URL("aws-ssm-run.sh", import.meta.url)),
-  "utf8",
-).trimEnd();
+const RUN_SCRIPT = fileURLToPath(new URL("aws-ssm-run.sh", import.meta.url));
+let runScript: string[] | undefined;
+
+/** The lines that run on the host, the same for every question. */
+function runScriptLines(): string[] {
+  runScript ??= readFileSync(RUN_SCRIPT, "utf8").trimEnd().split("\n");
+  return runScript;
+}
 
 export function pack(script: string, input: string): string {
   return gzipSync(`${script}${input}`, { level: 9 }).toString("base64");
@@ -68,7 +72,7 @@ export function parametersOf(
       executionTimeout,
     };
   const assignments = Object.entries(values).map(([name, value]) => `${snake(name)}='${value}'`);
-  return { commands: [...assignments, ...RUN_SCRIPT.split("\n")], executionTimeout };
+  return { commands: [...assignments, ...runScriptLines()], executionTimeout };
 }
 
 const TEXT = "^[A-Za-z0-9+/=]*$";
@@ -128,7 +132,7 @@ export function ownDocument(): object {
           timeoutSeconds: "{{ executionTimeout }}",
           runCommand: [
             ...names.map((name) => `${snake(name)}='{{ ${name} }}'`),
-            ...RUN_SCRIPT.split("\n"),
+            ...runScriptLines(),
           ],
         },
       },

@@ -76,6 +76,8 @@ export function awsSsmExecutor(
       return outcome;
     } catch (error) {
       instance = undefined; // looked at again before the next command
+      if (error instanceof Failure && error.kind === "lost")
+        return { is: "unknown", failure: error };
       throw error;
     }
   }

@@ -8,9 +8,9 @@ import {
   describeConnection,
 } from "../../contract/connection.ts";
 import { Failure, type FailureKind } from "../../providers/errors.ts";
-import { pauseMilliseconds } from "../../providers/executors/aws-ssm.ts";
-import { onlyOnline } from "../../providers/executors/aws-ssm-api.ts";
-import { awsFailure, isPassing } from "../../providers/executors/aws-ssm-errors.ts";
+import { awsSsmExecutor, pauseMilliseconds } from "../../providers/executors/aws-ssm.ts";
+import { onlyOnline, type SsmApi } from "../../providers/executors/aws-ssm-api.ts";
+import { awsFailure, isPassing, mayHaveArrived } from "../../providers/executors/aws-ssm-errors.ts";
 import {
   DEFAULT_DOCUMENT,
   ownDocument,
@@ -211,6 +211,45 @@ describe("what AWS says", () => {
       assert.ok(isPassing(named(name)), name);
     for (const name of ["AccessDeniedException", "ExpiredTokenException", "InvalidDocument"])
       assert.equal(isPassing(named(name)), false, name);
+  });
+});
+
+describe("a command of which nobody knows whether SSM took it", () => {
+  it("is sent again under the same id, so that it runs once", async () => {
+    const requests: string[] = [];
+    const api: SsmApi = {
+      instance: async () => ID,
+      async send(_, { parameters }) {
+        requests.push(parameters["request"]?.[0] ?? "");
+        if (requests.length === 1) throw new Failure("lost", "the line went dead");
+        return "command-2";
+      },
+      async invocation() {
+        const packed = gzipSync("done");
+        const head = `nixos-promote answer ${requests[1]} 0 ${packed.length}`;
+        const stdout = `${head}\n${gzipSync("").toString("base64")}\n${packed.toString("base64")}\n`;
+        return { status: "Success", details: "Success", stdout, stderr: "" };
+      },
+      async cancel() {},
+      close() {},
+    };
+    const executor = awsSsmExecutor({ kind: "awsSsm", instanceId: ID, document: "ours" }, api);
+    const options = { timeoutSeconds: 5, fresh: false };
+    assert.equal(await executor.run("echo done", "", options), "done");
+    assert.equal(requests.length, 2);
+    assert.equal(requests[0], requests[1]);
+  });
+
+  it("is told from one that never left", () => {
+    for (const name of ["ECONNRESET", "TimeoutError", "InternalServerError"])
+      assert.ok(mayHaveArrived(Object.assign(new Error(name), { name })), name);
+    for (const name of [
+      "ECONNREFUSED",
+      "ENOTFOUND",
+      "ThrottlingException",
+      "AccessDeniedException",
+    ])
+      assert.equal(mayHaveArrived(Object.assign(new Error(name), { name })), false, name);
   });
 });
 
