@@ -45,17 +45,78 @@ const sshConnection = z.strictObject({
   connectTimeoutSeconds: z.number().int().min(1).max(300).optional().describe("Default: 10."),
 });
 
+const awsSsmConnection = z
+  .strictObject({
+    kind: z.literal("awsSsm"),
+    instanceId: z
+      .string()
+      .regex(
+        /^(i-[0-9a-f]{8}([0-9a-f]{9})?|mi-[0-9a-f]{17})$/,
+        "instanceId must be like i-0123456789abcdef0, or mi-0123456789abcdef0 for a machine outside of EC2",
+      )
+      .optional(),
+    tag: z
+      .record(
+        z.string().regex(/^[\p{L}\p{N} _.:/=+\-@]{1,128}$/u, "a tag's key must be a key of AWS"),
+        z
+          .string()
+          .regex(/^[\p{L}\p{N} _.:/=+\-@]{1,256}$/u, "a tag's value must be a value of AWS"),
+      )
+      .refine((tag) => Object.keys(tag).length > 0, "tag must hold at least one tag")
+      .optional()
+      .describe("The one instance that is online and has all of these tags."),
+    region: z
+      .string()
+      .regex(/^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$/, "region must be like eu-west-1")
+      .optional()
+      .describe("Default: what the AWS configuration of the operator says."),
+    profile: z
+      .string()
+      .regex(/^[^\s\p{Cc}[\]]{1,128}$/u, "profile must be the name of a profile of ~/.aws/config")
+      .optional(),
+    document: z
+      .string()
+      .regex(
+        /^[A-Za-z0-9_.:/][A-Za-z0-9_.:/-]{2,199}$/,
+        "document must be the name of an SSM document",
+      )
+      .optional()
+      .describe("Default: AWS-RunShellScript."),
+    deliveryTimeoutSeconds: z.number().int().min(30).max(3600).optional().describe("Default: 60."),
+  })
+  .refine(
+    ({ instanceId, tag }) => (instanceId === undefined) !== (tag === undefined),
+    "must name the instance either by instanceId or by tag",
+  );
+
 const localConnection = z.strictObject({ kind: z.literal("local") });
 
 /** How to reach a host: never part of what the host runs. */
-export const connection = z.discriminatedUnion("kind", [sshConnection, localConnection]);
+export const connection = z.discriminatedUnion("kind", [
+  sshConnection,
+  awsSsmConnection,
+  localConnection,
+]);
 
 export type Connection = z.infer<typeof connection>;
 export type SshConnection = z.infer<typeof sshConnection>;
+export type AwsSsmConnection = z.infer<typeof awsSsmConnection>;
 
 /** What messages call the host. */
 export function describeConnection(to: Connection): string {
-  return to.kind === "local" ? "this machine" : `${to.user ? `${to.user}@` : ""}${to.host}`;
+  switch (to.kind) {
+    case "local":
+      return "this machine";
+    case "ssh":
+      return `${to.user ? `${to.user}@` : ""}${to.host}`;
+    case "awsSsm":
+      return `${to.instanceId ?? describeTag(to.tag)}${to.region ? ` in ${to.region}` : ""}`;
+  }
+}
+
+function describeTag(tag: AwsSsmConnection["tag"] = {}): string {
+  const pairs = Object.entries(tag).map(([key, value]) => `${key}=${value}`);
+  return `the instance with ${pairs.sort().join(", ")}`;
 }
 
 /** The same text for the same connection: Pulumi's state sorts the settings of an object. */

@@ -16,6 +16,7 @@ interface Call {
   readonly args: readonly string[];
   readonly flags: {
     hosts?: string;
+    ssm?: boolean;
     json?: boolean;
     all?: boolean;
     abandoned?: boolean;
@@ -31,6 +32,7 @@ const COMMANDS: Record<string, (call: Call) => Promise<number>> = {
       instance: instance.name,
       hosts: hostNames(flags.hosts),
       keep: true,
+      ssm: flags.ssm === true,
       log,
     });
     log(`the lab "${lab.instance}" is up (${((Date.now() - began) / 1000).toFixed(1)} s)\n`);
@@ -132,6 +134,7 @@ function parse(argv: readonly string[]) {
       options: {
         instance: { type: "string" },
         hosts: { type: "string" },
+        ssm: { type: "boolean" },
         json: { type: "boolean" },
         all: { type: "boolean" },
         abandoned: { type: "boolean" },

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import type { Instance } from "./instance.ts";
+import { ssmEnvironment } from "./ssm/record.ts";
 
 /** Environment of programs that work on the instance; PATH begins with our toolchain. */
 export function environment(instance: Instance): Record<string, string> {
@@ -13,6 +14,7 @@ export function environment(instance: Instance): Record<string, string> {
     PULUMI_CONFIG_PASSPHRASE: "lab",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...ssmEnvironment(instance),
     // Halves the start-up of a Pulumi program; npm run sets it.
     ...(process.env.NODE_COMPILE_CACHE === undefined
       ? {}

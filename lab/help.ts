@@ -3,6 +3,7 @@ network namespace of its own on one bridge. Needs root. They cannot reach the in
 
   npm run lab -- up                   two hosts, choiros-grind (builder) and choiros-prod, in seconds
   npm run lab -- up --hosts 3         one more; or name them: --hosts grind,prod,edge
+  npm run lab -- up --ssm             with an endpoint of AWS SSM, for connections of kind awsSsm
   npm run lab -- status [--json]      what runs, at which address, on which system
   npm run lab -- ssh prod             a shell on choiros-prod
   npm run lab -- ssh prod -- systemctl --failed

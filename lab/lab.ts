@@ -1,6 +1,7 @@
 // The lab as programs use it: tests and the demo open one, work on its hosts, and close it.
+import { writeFileSync } from "node:fs";
 import { debianBase } from "./base.ts";
-import { environment, quote } from "./env.ts";
+import { environment, exportLines, quote } from "./env.ts";
 import { type HostRecord, hostName, Instance, type InstanceRecord, shortName } from "./instance.ts";
 import { disown, own } from "./leave.ts";
 import { withLock } from "./lock.ts";
@@ -8,6 +9,8 @@ import { Machine } from "./machine.ts";
 import { cut, restore } from "./network.ts";
 import { LabError, type Ran, type RunOptions, run, useUsualUmask } from "./process.ts";
 import { systemLayer } from "./provision.ts";
+import { instanceIdOf } from "./ssm/agents.ts";
+import { Ssm, startSsm } from "./ssm/ssm.ts";
 import { downIfOwnedBy, handOver, requireRoot, up } from "./up.ts";
 
 export interface OpenOptions {
@@ -16,6 +19,8 @@ export interface OpenOptions {
   readonly hosts?: readonly string[];
   /** It stays until `down`, also after this process. Default false. */
   readonly keep?: boolean;
+  /** With an endpoint of AWS SSM, and an agent on every host. Default false; one that runs already stays. */
+  readonly ssm?: boolean;
   /** Told what takes long; default: nobody. */
   readonly log?: (line: string) => void;
 }
@@ -25,7 +30,7 @@ export interface OpenOptions {
  * happens; if it was there (`npm run lab -- up`), it is left as it was.
  */
 export async function openLab(options: OpenOptions): Promise<Lab> {
-  const { hosts = ["grind", "prod"], keep = false, log = () => {} } = options;
+  const { hosts = ["grind", "prod"], keep = false, ssm = false, log = () => {} } = options;
   requireRoot();
   useUsualUmask();
   const instance = new Instance(options.instance);
@@ -34,6 +39,10 @@ export async function openLab(options: OpenOptions): Promise<Lab> {
   const system = await systemLayer(base, log);
   const record = await up({ instance, hosts: hosts.map(hostName), base, system, keep, log });
   if (record.owner === null) disown(instance.name);
+  if (ssm) {
+    await withLock(instance.lockFile, () => startSsm(instance));
+    writeFileSync(instance.path("env.sh"), exportLines(environment(instance)));
+  }
   return new Lab(instance, record);
 }
 
@@ -43,9 +52,12 @@ export class Lab {
   readonly hosts: readonly LabHost[];
   /** For child processes: toolchain on PATH, ssh_config, Pulumi's file backend. */
   readonly env: Record<string, string>;
+  /** The controls of its SSM endpoint. */
+  readonly ssm: Ssm;
   readonly #instance: Instance;
 
   constructor(instance: Instance, record: InstanceRecord) {
+    this.ssm = new Ssm(instance);
     this.instance = instance.name;
     this.dir = instance.dir;
     this.hosts = record.hosts.map((host) => new LabHost(instance, record, host));
@@ -79,6 +91,8 @@ export class LabHost {
   readonly shortName: string;
   readonly address: string;
   readonly machineId: string;
+  /** By which SSM knows it, if the lab has SSM. */
+  readonly instanceId: string;
   /** Its files seen from outside; without /run, /proc, /dev and /tmp. Also there while it is down. */
   readonly root: string;
   /** argv that runs a command on it over ssh; the command is appended as one shell string. */
@@ -91,6 +105,7 @@ export class LabHost {
     this.shortName = shortName(host.name);
     this.address = host.address;
     this.machineId = host.machineId;
+    this.instanceId = instanceIdOf(host);
     this.#instance = instance;
     this.#machine = new Machine(instance, record, host);
     this.root = this.#machine.root;

@@ -1,4 +1,5 @@
 import { type Connection, connectionKey } from "../../contract/connection.ts";
+import { awsSsmExecutor } from "./aws-ssm.ts";
 import type { Executor } from "./executor.ts";
 import { localExecutor } from "./local.ts";
 import { sshExecutor } from "./ssh.ts";
@@ -30,6 +31,8 @@ function create(connection: Connection): Executor {
   switch (connection.kind) {
     case "ssh":
       return sshExecutor(connection);
+    case "awsSsm":
+      return awsSsmExecutor(connection);
     case "local":
       return localExecutor();
   }

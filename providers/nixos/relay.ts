@@ -14,6 +14,7 @@ export async function relay(
   missing: Missing,
   report: Reporter,
 ): Promise<void> {
+  for (const end of [builder, wanted.connection]) requireStore(end);
   const directory = mkdtempSync("/tmp/nixos-promote-relay-");
   try {
     const config = `${directory}/ssh_config`;
@@ -71,6 +72,16 @@ function copyFailure(wanted: ClosureInputs, said: string): Failure {
   return new Failure(
     "refused",
     `[copy.via] Copying to ${target} failed. ${advice}\n${said.slice(-2000)}`,
+  );
+}
+
+/** Nix has no store over SSM; without this the store of this machine would be taken for the host's. */
+function requireStore(end: Connection): void {
+  if (end.kind !== "awsSsm") return;
+  throw new Failure(
+    "refused",
+    `[copy.via] relay needs ssh to both ends, and ${describeConnection(end)} is reached over SSM. Nothing was copied. ` +
+      "Use direct, with an ssh alias that leads through SSM where there is no other way: see docs/aws-ssm.md.",
   );
 }
 

@@ -42,11 +42,12 @@ export class World {
   }
 
   /** Both hosts as new, both stacks empty. Probes give up sooner than in production. */
-  static async open(): Promise<World> {
+  static async open({ ssm = false } = {}): Promise<World> {
     const instance = process.env.E2E_LAB ?? "test";
     const used = new Instance(instance).read() !== undefined;
-    const lab = await openLab({ instance, log: console.error });
+    const lab = await openLab({ instance, ssm, log: console.error });
     if (used) await Promise.all(lab.hosts.map((host) => host.reset()));
+    if (ssm) await lab.ssm.online();
     const world = new World(lab);
     for (const stack of ["grind", "prod"] as const)
       world.configure(stack, /deadlineSeconds: \d+/g, "deadlineSeconds: 8");

@@ -63,6 +63,19 @@ describe("a lab leaves nothing behind", function () {
     assert.deepEqual(traces(INSTANCE), []);
   });
 
+  it("of its SSM endpoint either: after SIGKILL of its process and `down --abandoned`", async () => {
+    owner = await startOwner("ssm");
+    owner.kill("SIGKILL");
+    await once(owner, "exit");
+    assert.ok(
+      traces(INSTANCE).some((line) => line.includes("ssm/main.ts")),
+      "the endpoint should live on after SIGKILL, or this test shows nothing",
+    );
+    const ran = await run([process.execPath, CLI, "down", "--abandoned"]);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.deepEqual(traces(INSTANCE), []);
+  });
+
   it("after SIGKILL of its process and a new one of the same name, which is fresh", async () => {
     owner = await startOwner();
     owner.kill("SIGKILL");
@@ -105,8 +118,8 @@ describe("a lab leaves nothing behind", function () {
   });
 });
 
-async function startOwner(): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [OWNER, INSTANCE], {
+async function startOwner(...more: readonly string[]): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [OWNER, INSTANCE, ...more], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [first] = await once(child.stdout, "data");

@@ -88,6 +88,11 @@ describe("the id that `pulumi import` is given", () => {
       { kind: "ssh", host: "prod.example.com", user: "root", port: 2222 },
     ],
     ["ssh://prod", { kind: "ssh", host: "prod" }],
+    ["ssm://i-0123456789abcdef0", { kind: "awsSsm", instanceId: "i-0123456789abcdef0" }],
+    [
+      "ssm://mi-0123456789abcdef0@eu-west-1",
+      { kind: "awsSsm", instanceId: "mi-0123456789abcdef0", region: "eu-west-1" },
+    ],
   ];
   for (const [id, expected] of table) {
     it(`${id} leads to a connection`, () => assert.deepEqual(connectionOfId(id), expected));
@@ -101,6 +106,9 @@ describe("the id that `pulumi import` is given", () => {
     "https://prod",
     "prod:0",
     "a@b@c",
+    "ssm://prod",
+    "ssm://i-0123456789abcdef0@",
+    "ssm://i-0123456789abcdef0@eu-west-1@x",
   ]) {
     it(`${JSON.stringify(id)} is refused, and the message says what an id looks like`, () => {
       assert.throws(() => connectionOfId(id), /\[id\] .* is no host: give an ssh alias/s);

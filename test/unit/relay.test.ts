@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { relaySshConfig } from "../../providers/nixos/relay.ts";
-import { GRIND, PROD } from "../support/samples.ts";
+import { relay, relaySshConfig } from "../../providers/nixos/relay.ts";
+import { GRIND, PROD, SYSTEM_A } from "../support/samples.ts";
 
 describe("the ssh configuration of a relay", () => {
   const given = process.env["NIXOS_PROMOTE_SSH_CONFIG"];
@@ -105,5 +105,22 @@ describe("the ssh configuration of a relay", () => {
   it("has no block for this machine", () => {
     const text = relaySshConfig([{ kind: "local" }, PROD], directory);
     assert.deepEqual(text.match(/^Host .*/gm), ["Host choiros-prod"]);
+  });
+
+  it("is refused for a host over SSM, where Nix would take this machine's store for the host's", async () => {
+    const connection = { kind: "awsSsm" as const, instanceId: "i-0123456789abcdef0" };
+    const wanted = {
+      ...{ connection, path: SYSTEM_A, timeoutSeconds: 60 },
+      transport: { via: "relay" as const, builder: GRIND },
+    };
+    await assert.rejects(
+      relay(
+        GRIND,
+        wanted,
+        { paths: [], bytes: 0, free: 0 },
+        { progress() {}, info() {}, warn() {} },
+      ),
+      /\[copy\.via\] relay needs ssh to both ends, and i-0123456789abcdef0 is reached over SSM/,
+    );
   });
 });

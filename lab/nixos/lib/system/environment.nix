@@ -29,9 +29,12 @@ in
 
     system.build.etc = pkgs.linkFarm "etc" (lib.mapAttrs sourceOf enabled);
 
-    # Every program of every package, in one bin directory.
+    # Every program of every package, in one bin directory, after those that every NixOS has.
     system.path = pkgs.run "system-path" { packages = config.environment.systemPackages; } ''
       mkdir -p "$out/bin"
+      for program in bash cat curl find flock gawk getent grep gzip head nix nix-env nix-store sed sh ss systemctl tail tar; do
+        ln -s "/usr/bin/$program" "$out/bin/"
+      done
       for package in $packages; do
         for program in "$package"/bin/*; do
           if [ -e "$program" ]; then ln -s "$program" "$out/bin/"; fi
