@@ -126,7 +126,7 @@ describe("power cut", function () {
     {
       ...{ step: "diagnose", when: "while it collects what went wrong", tag: "c-503" },
       at: "health",
-      block: ({ id }) => sh(`mkfifo ${JOBS}/${id}/diagnostics.txt`),
+      block: ({ id }) => sh(`mkfifo ${JOBS}/${id}/diagnostics.txt.new`),
       proof: async () => assert.notEqual((await host.look()).currentSystem, a),
     },
     {
