@@ -12,6 +12,7 @@ revisions=(
   b:a c-503:b bad-unit:a bad-activate:a bad-check:a late-crash:a stale:a new-unit:a boot-only:a
   no-build:a no-host:a new-kernel:a inhibited:a crash-loop:a c-prod:b
   guarded:a old-state:guarded slow-activate:a secrets:a
+  deaf:a sign-in:a maintenance:a sick-dev:a bad-both:a slow-migration:a wedge-503:a moved-sshd:a short-lived:a
 )
 
 main() {
