@@ -21,6 +21,8 @@ step_rollback() {
     now
     if [[ $switch_output == *'Could not acquire lock'* ]] && ((REPLY < deadline)); then
       nap 1
+    elif stop_unreadable_unit; then
+      tries=0
     elif [[ $switch_output == *'Failed to parse systemd unit file'* && $tries == 1 ]]; then
       unwedge
     elif [[ $switch_exit == 0 || $tries -ge 2 ]]; then
@@ -47,7 +49,19 @@ restore_boot_default() {
   fi
 }
 
-# A unit file that cannot be parsed makes every later switch fail, also the one that would remove it.
+# A unit that runs from a file that cannot be parsed makes every switch fail, also the one that would remove it.
+# Once it is stopped, nobody reads its file any more. True if there was one that has not been stopped before.
+unreadable=' '
+stop_unreadable_unit() {
+  [[ $switch_output =~ Failed\ to\ parse\ systemd\ unit\ file\ /etc/systemd/system/([^/[:space:]]+) ]] || return 1
+  local name=${BASH_REMATCH[1]}
+  [[ $name =~ $UNIT_NAME && $unreadable != *" $name "* ]] || return 1
+  unreadable+="$name "
+  note "The unit file of $name cannot be parsed; it is stopped, because it would make every switch fail."
+  timeout --kill-after=5 60 systemctl stop -- "$name" </dev/null || true
+}
+
+# The last resort: it restarts nothing.
 unwedge() {
   note "A unit file of the release cannot be parsed; running the activation script of the previous system by hand."
   timeout --kill-after=15 "${arg[timeouts.rollback]}" "$previous/activate" "$previous" </dev/null || true

@@ -26,6 +26,10 @@ run_switch() {
   done
   switch_exit=0
   wait "$pid" || switch_exit=$?
+  # Killed, it leaves its activation script behind, which would go on and undo the rollback.
+  if [[ $switch_exit == @(124|137|143) ]] && kill -KILL -- "-$pid" 2>/dev/null; then
+    note "What the killed switch had left running was ended."
+  fi
   now
   switch_micros=$((REPLY - began))
   switch_output=$(tail -c 16384 -- "$log" | tr -d '\000') || switch_output=
