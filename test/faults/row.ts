@@ -10,6 +10,23 @@ import { type Good, type Settings, type Stage, stage, UNITS, unchanged } from ".
 
 const STATE = "/var/lib/nixos-promote";
 
+/** Lists main processes of units that run programs from outside the closure of the running system. */
+const FOREIGN = `closure=$(nix-store --query --requisites "$(readlink -f /run/current-system)")
+for unit; do
+  pid=$(systemctl show --value -p MainPID -- "$unit")
+  [[ -r /proc/$pid/cmdline ]] || continue
+  for path in $(tr '\\0' '\\n' </proc/$pid/cmdline | grep -o '^/nix/store/[^/]*' || true); do
+    grep -qxF -- "$path" <<<"$closure" || echo "$unit runs $path"
+  done
+done`;
+
+interface Status {
+  readonly step: string;
+  readonly message: string;
+  /** By the clock of the activation, in seconds. */
+  readonly at: number;
+}
+
 export interface RowOptions {
   /** The revision that the row promotes; default: the good one that prod does not run. */
   readonly release?: string;
@@ -28,18 +45,23 @@ export interface UpOptions extends PulumiOptions {
 /** `fault("N01 the network is cut", {}, async (row) => …)`: the title is the row's in docs/faults.md. */
 export function fault(title: string, options: RowOptions, work: (row: Row) => Promise<void>): void {
   it(title, async function () {
-    this.timeout(150_000);
+    this.timeout(300_000);
     const row = await Row.begin(options);
     try {
       await work(row);
       await row.invariants();
-      await row.converges();
+      if (!options.spoils) await row.converges();
     } catch (error) {
       await row.mend().catch((worse) => console.error(`prod could not be mended: ${worse}`));
       throw error;
     }
     if (options.spoils) await row.mend();
   });
+}
+
+/** Asserts that an operator reads it; if not, what is read instead. */
+export function says(ended: Pick<Ended, "output">, sentence: RegExp): void {
+  assert.ok(sentence.test(ended.output), `${sentence} is not in:\n${ended.output.slice(-6000)}`);
 }
 
 export class Row {
@@ -51,6 +73,8 @@ export class Row {
   readonly wanted: string;
   private readonly options: RowOptions;
   private readonly jobBefore: string;
+  /** How the last `up` ended, if it has. */
+  private ended: Ended | undefined;
 
   private constructor(stage: Stage, options: RowOptions, before: string, wanted: string) {
     this.stage = stage;
@@ -71,8 +95,10 @@ export class Row {
   }
 
   /** `pulumi up`; it resolves however that ends. */
-  up({ change = unchanged, ...options }: UpOptions = {}): Promise<Ended> {
-    return this.stage.tryUp(this.release, change, options);
+  async up({ change = unchanged, ...options }: UpOptions = {}): Promise<Ended> {
+    this.ended = undefined;
+    this.ended = await this.stage.tryUp(this.release, change, options);
+    return this.ended;
   }
 
   // ---- where it stands ----------------------------------------------------------------------
@@ -80,7 +106,17 @@ export class Row {
   /** Resolves when the row's activation is at a step; the host's files are read, not the network. */
   async at(step: string): Promise<void> {
     const there = () => this.lastJob !== this.jobBefore && this.status()?.step === step;
-    await eventually(`prod is at the step ${step}`, there, 60);
+    await this.until(`prod is at the step ${step}`, there);
+  }
+
+  /** Resolves when something has come while `pulumi up` runs. */
+  async until(what: string, is: () => Promise<boolean> | boolean): Promise<void> {
+    const come = async () => {
+      if (await is()) return true;
+      assert.equal(this.ended?.output.slice(-6000), undefined, `pulumi up ended before: ${what}`);
+      return false;
+    };
+    await eventually(what, come, 90);
   }
 
   /** The last activation of prod. */
@@ -88,9 +124,9 @@ export class Row {
     return this.file(`${STATE}/activation`).trim();
   }
 
-  status(): { step: string; message: string } | undefined {
+  status(): Status | undefined {
     const text = this.file(`${STATE}/jobs/${this.lastJob}/status.json`);
-    return text === "" ? undefined : (JSON.parse(text) as { step: string; message: string });
+    return text === "" ? undefined : (JSON.parse(text) as Status);
   }
 
   async isBusy(): Promise<boolean> {
@@ -132,6 +168,7 @@ export class Row {
   /** The operator was told why, and prod runs and boots what it ran before. */
   async rolledBack(ended: Ended, reason: RegExp): Promise<void> {
     this.told(ended, reason, /It rolled back by itself: choiros-prod runs/);
+    assert.doesNotMatch(ended.output, /After the rollback/);
     await assertRuns(this.prod, this.before);
     assert.equal(this.recorded.outputs.transaction?.outcome, "rolled-back");
   }
@@ -145,7 +182,7 @@ export class Row {
   told(ended: Ended, ...sentences: readonly RegExp[]): void {
     assert.notEqual(ended.code, 0, `pulumi up should have failed:\n${ended.output}`);
     assertPlain(ended.output);
-    for (const sentence of sentences) assert.match(ended.output, sentence);
+    for (const sentence of sentences) says(ended, sentence);
   }
 
   get recorded(): Profile {
@@ -155,11 +192,16 @@ export class Row {
   // ---- what must hold whatever went wrong ---------------------------------------------------
 
   async invariants(): Promise<void> {
-    const running = this.options.down ?? [];
     for (const unit of [...UNITS, "ssh.service"]) {
-      const expected = !running.includes(unit);
-      assert.equal(await isActive(this.prod, unit), expected, `${unit} is active at the end`);
+      const expected = !this.options.down?.includes(unit);
+      const what = `${unit} is ${expected ? "active" : "down"} at the end`;
+      await eventually(what, async () => (await isActive(this.prod, unit)) === expected);
     }
+    assert.equal(
+      await this.shell(FOREIGN, ...UNITS),
+      "",
+      "processes that are not of the running system",
+    );
     if (!this.options.unrecorded) await this.assertStateIsTrue();
   }
 

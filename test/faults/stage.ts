@@ -1,7 +1,7 @@
 // Where faults happen: one lab for each process, grind that builds and prod that takes any revision.
 import { readFileSync, writeFileSync } from "node:fs";
 import type { LabHost } from "../../lab/lab.ts";
-import type { Ended, PulumiOptions } from "../../lab/project.ts";
+import type { Ended, Project, PulumiOptions } from "../../lab/project.ts";
 import { type Profile, REPOSITORY, type Recorded, World } from "../e2e/world.ts";
 
 /** Both are good; the one that prod does not run is what a good row promotes. */
@@ -106,6 +106,14 @@ export class Stage {
     writeFileSync(this.world.project.stackFile("prod"), text);
   }
 
+  /** prod's settings for another project, which has a salt of its own. */
+  configureOther(other: Project, revision: string): void {
+    this.configure(revision);
+    const [own, theirs] = [this.world.project, other].map((project) => project.stackFile("prod"));
+    const text = readFileSync(own ?? "", "utf8").replace(this.salt, saltOf(theirs ?? ""));
+    writeFileSync(theirs ?? "", text);
+  }
+
   /** What Pulumi has recorded of prod; read from its file, because the CLI takes a second to say it. */
   recorded(): Profile {
     const file = `${this.world.project.directory}/state/.pulumi/stacks/choiros/prod.json`;
@@ -121,6 +129,26 @@ export class Stage {
 }
 
 export function unchanged(_settings: Settings): void {}
+
+/** The hypervisor has to stay healthy for so long: the time in which a row breaks things. */
+export function soak(seconds: number, also = unchanged): (settings: Settings) => void {
+  return (settings) => {
+    Object.assign(settings.health[0] ?? {}, { soakSeconds: seconds });
+    also(settings);
+  };
+}
+
+/** So long the host waits for us. */
+export function confirmWithin(seconds: number): (settings: Settings) => void {
+  return ({ activation }) => {
+    activation.timeouts.confirm = seconds;
+  };
+}
+
+/** Pulumi's line for the passphrase of a stack. */
+function saltOf(stackFile: string): string {
+  return /^encryptionsalt: .*$/m.exec(readFileSync(stackFile, "utf8"))?.[0] ?? "";
+}
 
 let opened: Promise<Stage> | undefined;
 
