@@ -112,6 +112,23 @@ describe("npm test", function () {
     assert.equal(lastLine(stdout), "4 passed, 0 failed, 0 skipped");
   });
 
+  it("ends all of them at Ctrl-C", async () => {
+    project.write("setup/setup.sh", "exit 0");
+    const hang = `import { spawn } from "node:child_process";
+      it("hangs", function (done) {
+        this.timeout(0);
+        spawn("sleep", ["61"], { stdio: "inherit" }).once("spawn", () => console.log("hanging"));
+      });`;
+    for (const file of ["faults/a", "faults/b"]) project.tests(file, hang);
+    const run = project.start("--only", "faults");
+    let hanging = 0;
+    run.stdout.on("data", (data) => {
+      hanging += `${data}`.split("hanging").length - 1;
+      if (hanging === 2 && !run.killed) run.kill("SIGINT");
+    });
+    assert.deepEqual(await once(run, "close"), [130, null]);
+  });
+
   it("names the tests with --list and runs none", () => {
     project.tests("unit/a", 'it("would fail", () => { throw new Error(); });');
     project.tests("e2e/b", 'it("would need a lab", () => {});');
