@@ -1,8 +1,8 @@
 /** npm test: static checks, then the rooms of test/, one after the other; `--help` says more. */
 import { constants } from "node:os";
 import { type Arguments, HELP, parse, UsageError } from "./run/arguments.ts";
+import { Crew } from "./run/crew.ts";
 import { LabPreparation, removeAbandonedLabs } from "./run/lab.ts";
-import { MochaRun } from "./run/mocha.ts";
 import { printResult, printRoom, printSummary } from "./run/printer.ts";
 import { Results } from "./run/results.ts";
 import { ROOMS, type Room, STATIC, testFiles } from "./run/rooms.ts";
@@ -70,7 +70,7 @@ async function prepareLab(): Promise<string | undefined> {
 }
 
 async function runRoom(room: Room, options: Arguments): Promise<void> {
-  const run = new MochaRun(root, room, results, options);
+  const run = new Crew(root, room, results, options);
   running = run;
   await run.finished();
   running = undefined;

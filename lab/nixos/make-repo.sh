@@ -14,6 +14,7 @@ revisions=(
   guarded:a old-state:guarded slow-activate:a secrets:a
   deaf-activate:a wedge:a needs-backup:a
   bridge:a bridge-b:bridge bridge-503:bridge-b
+  deaf:a sign-in:a maintenance:a sick-dev:a bad-both:a slow-migration:a wedge-503:a moved-sshd:a short-lived:a
 )
 
 main() {

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { ROOM_NAMES, ROOMS } from "./rooms.ts";
+import { ROOM_NAMES, ROOMS, type Room } from "./rooms.ts";
 
 export interface Arguments {
   readonly rooms: readonly string[];
@@ -19,10 +19,15 @@ export const HELP = `usage: npm test [-- OPTION...]
 
 Rooms:
   static     types, format, lint, shellcheck, hygiene of the source
-${ROOMS.map(({ name, about, needsLab }) => `  ${name.padEnd(10)} ${about}${needsLab ? " (needs root and Debian: the lab)" : ""}`).join("\n")}
+${ROOMS.map(describeRoom).join("\n")}
 
 The last line says what came of it. Exit code: 0 if tests passed and none failed, 1 if any failed or none ran,
 2 wrong usage, 130 or 143 if interrupted. Without root there is: npm run check`;
+
+function describeRoom({ name, about, needsLab, workers }: Room): string {
+  const side = workers === undefined ? "" : `; ${workers} processes side by side, each with a lab`;
+  return `  ${name.padEnd(10)} ${about}${needsLab ? " (needs root and Debian: the lab)" : ""}${side}`;
+}
 
 export function parse(argv: readonly string[]): Arguments {
   const { only, grep, list, help } = valuesOf(argv);

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { EVENTS_FD, type TestEvent, testEvent } from "./events.ts";
-import { printResult, printRunning, printSuite } from "./printer.ts";
+import { type Output, straight } from "./output.ts";
 import type { Result, Results } from "./results.ts";
-import { type Room, testFiles } from "./rooms.ts";
+import type { Room } from "./rooms.ts";
 
 /** How often a test that takes long gives a sign of life. */
 const SIGN_OF_LIFE_MS = 30_000;
@@ -13,12 +13,13 @@ const LEAVING_LAB_MS = 60_000;
 /** How long an interrupted room may clean up by itself. */
 const CLEANUP_MS = 60_000;
 
-/** One room's tests in a mocha process of its own, in a process group of its own. */
+/** Files of one room in a mocha process of their own, in a process group of its own. */
 export class MochaRun {
   private readonly child: ChildProcess;
   private readonly room: Room;
   private readonly results: Results;
   private readonly list: boolean;
+  private readonly output: Output;
   private ended = false;
   private running: { path: readonly string[]; since: number } | undefined;
   private leaving: NodeJS.Timeout | undefined;
@@ -28,8 +29,10 @@ export class MochaRun {
     this.room = room;
     this.results = results;
     this.list = options.list === true;
-    this.child = spawn(process.execPath, mochaArguments(root, room, options), {
+    this.output = options.output ?? straight;
+    this.child = spawn(process.execPath, mochaArguments(room, options), {
       cwd: root,
+      env: { ...process.env, ...options.env },
       // A group of its own: Ctrl-C reaches it once, from us, and a stuck one can be ended as a whole.
       detached: true,
       stdio: ["ignore", "inherit", "inherit", "pipe"],
@@ -50,6 +53,7 @@ export class MochaRun {
     clearTimeout(this.leaving);
     if (!this.ended) this.fail(`ended before its last test (${how})`);
     else if (this.overstayed) this.fail("did not end after its last test: something is left open");
+    this.output.end();
     this.signal("SIGKILL");
   }
 
@@ -67,14 +71,14 @@ export class MochaRun {
     const within = (path: readonly string[]) => [this.room.name, ...path];
     switch (event.event) {
       case "suite":
-        printSuite(within(event.path));
+        this.output.suite(within(event.path));
         break;
       case "start":
         this.running = { path: within(event.path), since: Date.now() };
         break;
       case "result":
         this.running = undefined;
-        if (this.list) printSuite(within(event.result.path));
+        if (this.list) this.output.suite(within(event.result.path));
         else this.add({ ...event.result, path: within(event.result.path) });
         break;
       case "end":
@@ -91,7 +95,7 @@ export class MochaRun {
 
   private add(result: Result): void {
     this.results.add(result);
-    printResult(result);
+    this.output.result(result);
   }
 
   private fail(what: string): void {
@@ -101,7 +105,7 @@ export class MochaRun {
 
   private signOfLife(): void {
     if (this.running !== undefined) {
-      printRunning(this.running.path, Date.now() - this.running.since);
+      this.output.running(this.running.path, Date.now() - this.running.since);
     }
   }
 
@@ -130,9 +134,14 @@ export interface MochaOptions {
   readonly grep?: string | undefined;
   /** Names the tests and runs none. */
   readonly list?: boolean;
+  readonly files: readonly string[];
+  /** Beside our own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where its results are shown. Default: as they come. */
+  readonly output?: Output;
 }
 
-function mochaArguments(root: string, room: Room, { grep, list }: MochaOptions): string[] {
+function mochaArguments(room: Room, { grep, list, files }: MochaOptions): string[] {
   return [
     "--disable-warning=ExperimentalWarning",
     "node_modules/mocha/bin/mocha.js",
@@ -141,6 +150,6 @@ function mochaArguments(root: string, room: Room, { grep, list }: MochaOptions):
     "--forbid-only",
     ...(grep === undefined ? [] : ["--grep", grep]),
     ...(list === true ? ["--dry-run"] : []),
-    ...testFiles(root, room),
+    ...files,
   ];
 }

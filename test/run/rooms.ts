@@ -1,7 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
-/** A directory of test/ with tests that run in one mocha process of their own. */
+/** A directory of test/ with tests that run in a mocha process of their own, or in several side by side. */
 export interface Room {
   readonly name: string;
   readonly about: string;
@@ -9,7 +10,12 @@ export interface Room {
   readonly needsLab: boolean;
   /** For a test that sets none itself. */
   readonly timeoutMs: number;
+  /** Its files are shared out among so many processes. Default: 1. */
+  readonly workers?: number;
 }
+
+/** Waiting is most of what a fault takes, so there may be one more of them than there are cores. */
+const WORKERS = Math.min(3, availableParallelism() + 1);
 
 /** In the order in which they run: what is quick and tells most comes first. */
 export const ROOMS: readonly Room[] = [
@@ -19,6 +25,10 @@ export const ROOMS: readonly Room[] = [
   { name: "switch", about: "switch-to-configuration", needsLab: true, timeoutMs: 120_000 },
   { name: "host", about: "the scripts that run on hosts", needsLab: true, timeoutMs: 120_000 },
   { name: "e2e", about: "pulumi on lab hosts", needsLab: true, timeoutMs: 300_000 },
+  {
+    ...{ name: "faults", about: "every row of docs/faults.md, on lab hosts", needsLab: true },
+    ...{ timeoutMs: 120_000, workers: WORKERS },
+  },
 ];
 
 /** The room of checks that read the source and run nothing of it. */
@@ -33,6 +43,22 @@ export function testFiles(root: string, room: Room): string[] {
     .filter((file) => file.endsWith(".test.ts"))
     .sort()
     .map((file) => join("test", room.name, file));
+}
+
+/** The files for each worker, of about the same size together; never more workers than files. */
+export function shares(root: string, room: Room): string[][] {
+  const size = (file: string) => statSync(join(root, file)).size;
+  const files = testFiles(root, room).sort((a, b) => size(b) - size(a));
+  const workers = Array.from({ length: Math.min(room.workers ?? 1, files.length) }, () => ({
+    files: [] as string[],
+    size: 0,
+  }));
+  for (const file of files) {
+    const idlest = workers.reduce((least, worker) => (worker.size < least.size ? worker : least));
+    idlest.files.push(file);
+    idlest.size += size(file);
+  }
+  return workers.map((worker) => worker.files.sort());
 }
 
 /** Test files that no room runs: they would rot unseen. */

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -81,6 +89,46 @@ describe("npm test", function () {
     assert.match(stdout, /not ready for them\.\n +Debian, where art thou/);
   });
 
+  it("runs files of the faults side by side, each with a lab of its own, and shows each as a whole", () => {
+    project.write("setup/setup.sh", "exit 0");
+    for (const [own, other] of ["ab", "ba"] as const) {
+      project.tests(
+        `faults/${own}`,
+        `import { existsSync, writeFileSync } from "node:fs";
+        describe("file ${own}", () => {
+          it("waits for the other", async () => {
+            writeFileSync("${own}", process.env.E2E_LAB);
+            while (!existsSync("${other}")) await new Promise((wake) => setTimeout(wake, 10));
+          });
+          it("has a second test", () => {});
+        });`,
+      );
+    }
+    const { status, stdout } = project.run("--only", "faults");
+    assert.equal(status, 0, stdout);
+    for (const file of "ab")
+      assert.match(stdout, new RegExp(`  file ${file}\n    ✓ waits .*\n    ✓ has a second test\n`));
+    assert.deepEqual([project.read("a"), project.read("b")].sort(), ["faults-1", "faults-2"]);
+    assert.equal(lastLine(stdout), "4 passed, 0 failed, 0 skipped");
+  });
+
+  it("ends all of them at Ctrl-C", async () => {
+    project.write("setup/setup.sh", "exit 0");
+    const hang = `import { spawn } from "node:child_process";
+      it("hangs", function (done) {
+        this.timeout(0);
+        spawn("sleep", ["61"], { stdio: "inherit" }).once("spawn", () => console.log("hanging"));
+      });`;
+    for (const file of ["faults/a", "faults/b"]) project.tests(file, hang);
+    const run = project.start("--only", "faults");
+    let hanging = 0;
+    run.stdout.on("data", (data) => {
+      hanging += `${data}`.split("hanging").length - 1;
+      if (hanging === 2 && !run.killed) run.kill("SIGINT");
+    });
+    assert.deepEqual(await once(run, "close"), [130, null]);
+  });
+
   it("names the tests with --list and runs none", () => {
     project.tests("unit/a", 'it("would fail", () => { throw new Error(); });');
     project.tests("e2e/b", 'it("would need a lab", () => {});');
@@ -140,6 +188,10 @@ class Project {
   write(file: string, text: string): void {
     mkdirSync(dirname(join(this.root, file)), { recursive: true });
     writeFileSync(join(this.root, file), text);
+  }
+
+  read(file: string): string {
+    return readFileSync(join(this.root, file), "utf8");
   }
 
   run(...args: string[]): SpawnSyncReturns<string> {
