@@ -3,14 +3,19 @@
 # Keeps paths from being garbage collected, or lets them go.
 
 main() {
-  local -a names=() remove=() paths=()
+  local -a names=() expected=() remove=() paths=()
   local name invalid
   arg_names add names
+  arg_names expect expected
   arg_list remove remove
   for name in "${names[@]}"; do
     require_name "add.$name" "$name"
     require_store_path "add.$name" "${arg[add.$name]}"
     paths+=("${arg[add.$name]}")
+  done
+  for name in "${expected[@]}"; do
+    require_name "expect.$name" "$name"
+    require_store_path "expect.$name" "${arg[expect.$name]}"
   done
   for name in "${remove[@]}"; do require_name remove "$name"; done
 
@@ -21,6 +26,11 @@ main() {
   fi
   for name in "${names[@]}"; do
     add_root "$name" "${arg[add.$name]}" || fail root-failed "The gc root $ROOTS/$name could not be made." "Is the disk full?"
+  done
+  # A root of a path that comes later: a collection that begins after the path has come leaves it alone.
+  for name in "${expected[@]}"; do
+    { mkdir -p -- "$ROOTS" && ln -sfn -- "${arg[expect.$name]}" "$ROOTS/$name"; } ||
+      fail root-failed "The gc root $ROOTS/$name could not be made." "Is the disk full?"
   done
   for name in "${remove[@]}"; do remove_root "$name"; done
   roots_to_json

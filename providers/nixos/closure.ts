@@ -94,20 +94,47 @@ async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureSt
         "Wait until it has ended, and run again.",
       { code: "busy" },
     );
-  await copyClosure(wanted, report);
   const root = rootOf(wanted.path);
-  await changeRoots(wanted, { add: { [root]: wanted.path } });
+  await copyAndRoot(wanted, root, report);
   return { ...wanted, root, machineId };
+}
+
+/** A garbage collection that runs between the two takes the paths away again. The second time a root waits for them. */
+async function copyAndRoot(wanted: ClosureInputs, root: string, report: Reporter): Promise<void> {
+  const attempt = async () => {
+    await copyClosure(wanted, report);
+    await changeRoots(wanted, { add: { [root]: wanted.path } });
+  };
+  try {
+    await attempt();
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    report.progress("a garbage collection has taken it away again; copying once more");
+    await changeRoots(wanted, { expect: { [root]: wanted.path } });
+    await attempt().catch(async (again) => {
+      await changeRoots(wanted, { remove: [root] });
+      throw again;
+    });
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Failure && ["invalid-path", "not-arrived"].includes(error.code ?? "");
 }
 
 function changeRoots(
   { connection }: ClosureInputs,
-  change: { add?: Record<string, string>; remove?: string[] },
+  change: {
+    add?: Record<string, string>;
+    /** As `add`, but the path may come later. */
+    expect?: Record<string, string>;
+    remove?: string[];
+  },
 ): Promise<unknown> {
   return call(
     reach(connection, "host.connection"),
     "root",
-    { add: {}, remove: [], ...change },
+    { add: {}, expect: {}, remove: [], ...change },
     z.object({}),
   );
 }

@@ -128,6 +128,7 @@ async function requireArrived(to: string, { connection, path }: ClosureInputs): 
       "refused",
       `[copy.to] The builder copied to ${to}, but nothing arrived on ${describeConnection(connection)}: they are different machines. ` +
         "Set it to the name by which the builder reaches the host of [host.connection].",
+      { code: "not-arrived" },
     );
 }
 
