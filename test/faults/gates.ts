@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import type { Row } from "./row.ts";
 
 const FILE = "/etc/lab/switch-to-configuration";
+const NIX_STORE = "/usr/local/bin/nix-store"; // before the real one on everybody's PATH
 const GATE = "/var/lib/lab-gate";
 const GATE_FILES = [GATE, `${GATE}-open`];
 /** After BODY the program of the toplevel itself runs, as its wrapper would have run it. */
@@ -13,8 +14,7 @@ eval "$(grep '^exec /usr/bin/python3' "$TOPLEVEL/bin/switch-to-configuration")"
 
 /** `body` is bash: $1 is the action, $TOPLEVEL the system. It stays for the time of `work`. */
 export async function aroundSwitch<T>(row: Row, body: string, work: () => Promise<T>): Promise<T> {
-  const install = `mkdir -p /etc/lab; cat >"$1.new"; chmod +x "$1.new"; mv "$1.new" "$1"`;
-  await row.prod.must(["bash", "-euc", install, "bash", FILE], { input: AROUND(body) });
+  await install(row, FILE, AROUND(body));
   try {
     return await work();
   } finally {
@@ -39,30 +39,41 @@ export function gateBefore<T>(
   touch ${GATE}
   while [[ ! -e ${GATE}-open ]]; do sleep 0.05; done
 fi`;
-  const clear = () => {
-    for (const file of GATE_FILES) rmSync(`${row.prod.root}${file}`, { force: true });
-  };
-  clear();
-  return aroundSwitch(row, body, () => work(gateOf(row))).finally(clear);
+  clear(row);
+  return aroundSwitch(row, body, () => work(gateOf(row))).finally(() => clear(row));
 }
 
 /** Holds an activation in its preflight: the nix-store that it runs there waits until the gate is opened. */
-export async function holdPreflight<T>(row: Row, work: (gate: Gate) => Promise<T>): Promise<T> {
-  const program = "/usr/local/bin/nix-store";
-  const held = `#!/bin/bash
-if [[ \${NIXOS_PROMOTE_JOB-} == */activate-* && ! -e ${GATE}-open ]]; then
+export function holdPreflight<T>(row: Row, work: (gate: Gate) => Promise<T>): Promise<T> {
+  const body = `if [[ \${NIXOS_PROMOTE_JOB-} == */activate-* && ! -e ${GATE}-open ]]; then
   touch ${GATE}
   while [[ ! -e ${GATE}-open ]]; do sleep 0.05; done
-fi
-exec /usr/bin/nix-store "$@"
-`;
-  const install = `cat >"$1.new"; chmod +x "$1.new"; mv "$1.new" "$1"`;
-  await row.prod.must(["bash", "-euc", install, "bash", program], { input: held });
+fi`;
+  return aroundNixStore(row, body, () => work(gateOf(row))).finally(() => clear(row));
+}
+
+/** `body` is bash that runs before each nix-store on prod, with its arguments. */
+export async function aroundNixStore<T>(
+  row: Row,
+  body: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  await install(row, NIX_STORE, `#!/bin/bash\n${body}\nexec /usr/bin/nix-store "$@"\n`);
   try {
-    return await work(gateOf(row));
+    return await work();
   } finally {
-    for (const file of [program, ...GATE_FILES]) rmSync(`${row.prod.root}${file}`, { force: true });
+    rmSync(`${row.prod.root}${NIX_STORE}`, { force: true });
   }
+}
+
+/** A program on prod; whoever starts it meanwhile gets the old one or the new. */
+async function install(row: Row, file: string, text: string): Promise<void> {
+  const script = `mkdir -p "$(dirname "$1")"; cat >"$1.new"; chmod +x "$1.new"; mv "$1.new" "$1"`;
+  await row.prod.must(["bash", "-euc", script, "bash", file], { input: text });
+}
+
+function clear(row: Row): void {
+  for (const file of GATE_FILES) rmSync(`${row.prod.root}${file}`, { force: true });
 }
 
 function gateOf(row: Row): Gate {

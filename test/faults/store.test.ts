@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { assertRuns, eventually, roots } from "../e2e/world.ts";
-import { gateBefore, holdPreflight } from "./gates.ts";
+import { aroundNixStore, gateBefore, holdPreflight } from "./gates.ts";
 import { fault, type Row } from "./row.ts";
 import { soak } from "./stage.ts";
 
@@ -99,6 +99,24 @@ describe("the store and the disk", () => {
       await gate.open();
       await row.committed(await up);
     }),
+  );
+
+  fault(
+    "D08 garbage is collected between the copy and its root",
+    { release: "new-unit" },
+    (row) => {
+      const collected = "/var/lib/lab-collected";
+      const body = `if [[ "$*" == *--print-invalid*${row.wanted}* && ! -e ${collected} ]] &&
+  /usr/bin/nix-store --check-validity ${row.wanted} 2>/dev/null; then
+  nix-collect-garbage >/dev/null 2>&1
+  /usr/bin/nix-store --check-validity ${row.wanted} 2>/dev/null || touch ${collected}
+fi`;
+      return aroundNixStore(row, body, async () => {
+        await row.committed(await row.up());
+        assert.ok(row.exists(collected), "nothing was collected");
+        await row.shell(`rm ${collected}`);
+      });
+    },
   );
 });
 
