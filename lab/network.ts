@@ -37,7 +37,8 @@ export async function createBridge(instance: Instance, subnet: string): Promise<
   if (existsSync(`/sys/class/net/${instance.bridge}`)) return;
   await firewall("-I", instance);
   await ipBatch([
-    `link add ${instance.bridge} type bridge forward_delay 0`,
+    // An address of its own: else it takes one of its ports', and another one when that host is switched off.
+    `link add ${instance.bridge} address ${macAddress(`${subnet}.1`)} type bridge forward_delay 0`,
     `addr add ${subnet}.1/24 dev ${instance.bridge}`,
     `link set ${instance.bridge} up`,
   ]);
@@ -52,7 +53,7 @@ export async function connectHost(instance: Instance, host: HostRecord): Promise
   await disconnectHost(instance, host);
   await ipBatch([
     `netns add ${netns}`,
-    `link add ${veth} type veth peer name eth0 address ${macAddress(host)} netns ${netns}`,
+    `link add ${veth} type veth peer name eth0 address ${macAddress(host.address)} netns ${netns}`,
     `link set ${veth} master ${instance.bridge} up`,
   ]);
   await ipBatch(
@@ -105,8 +106,8 @@ function vethName(instance: Instance, host: HostRecord): string {
 }
 
 /** The same over reboots, as of a real card: neighbours go on with the address that they have learnt. */
-function macAddress(host: HostRecord): string {
-  const bytes = host.address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
+function macAddress(address: string): string {
+  const bytes = address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
   return `02:00:${bytes.join(":")}`;
 }
 
