@@ -47,12 +47,13 @@ describe("the operator's side", () => {
   fault("O04 the laptop sleeps for longer than any deadline", {}, async (row) => {
     const up = row.up({ change: soak(2, confirmWithin(2)) });
     await row.at("health");
-    const asleep = row.operators("any");
-    assert.ok(asleep.length >= 3, "CLI, program and provider");
-    signalAll(asleep, "SIGSTOP");
-    await eventually("all of it sleeps", () => asleep.every((pid) => stateOf(pid) === "T"));
+    assert.ok(row.operators("any").length >= 3, "CLI, program and provider");
+    await eventually("all of it sleeps", () => {
+      signalAll(row.operators("any"), "SIGSTOP");
+      return row.operators("any").every((pid) => stateOf(pid) === "T");
+    });
     await row.isIdle();
-    signalAll(asleep, "SIGCONT");
+    signalAll(row.operators("any"), "SIGCONT");
     await row.rolledBack(await up, /No confirmation came within 2 s/);
   });
 

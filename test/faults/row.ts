@@ -61,7 +61,13 @@ export function fault(title: string, options: RowOptions, work: (row: Row) => Pr
 
 /** Asserts that an operator reads it; if not, what is read instead. */
 export function says(ended: Pick<Ended, "output">, sentence: RegExp): void {
-  assert.ok(sentence.test(ended.output), `${sentence} is not in:\n${ended.output.slice(-6000)}`);
+  assert.ok(sentence.test(ended.output), `${sentence} is not in:\n${told(ended)}`);
+}
+
+/** What matters of a long output: from the diagnostics on. */
+function told({ output }: Pick<Ended, "output">): string {
+  const start = output.indexOf("\nDiagnostics:");
+  return start < 0 ? output.slice(-6000) : output.slice(start, start + 6000);
 }
 
 export class Row {
@@ -113,7 +119,8 @@ export class Row {
   async until(what: string, is: () => Promise<boolean> | boolean): Promise<void> {
     const come = async () => {
       if (await is()) return true;
-      assert.equal(this.ended?.output.slice(-6000), undefined, `pulumi up ended before: ${what}`);
+      if (this.ended !== undefined)
+        assert.fail(`pulumi up ended before: ${what}\n${told(this.ended)}`);
       return false;
     };
     await eventually(what, come, 90);
@@ -160,7 +167,7 @@ export class Row {
   // ---- how it ended -------------------------------------------------------------------------
 
   async committed(ended: Ended): Promise<void> {
-    assert.equal(ended.code, 0, ended.output);
+    assert.equal(ended.code, 0, told(ended));
     await assertRuns(this.prod, this.wanted);
     assert.equal(this.recorded.outputs.transaction?.outcome, "committed");
   }
@@ -180,7 +187,7 @@ export class Row {
 
   /** A failure in plain sentences. */
   told(ended: Ended, ...sentences: readonly RegExp[]): void {
-    assert.notEqual(ended.code, 0, `pulumi up should have failed:\n${ended.output}`);
+    assert.notEqual(ended.code, 0, `pulumi up should have failed:\n${told(ended)}`);
     assertPlain(ended.output);
     for (const sentence of sentences) says(ended, sentence);
   }
