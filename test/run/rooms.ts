@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
@@ -10,7 +10,7 @@ export interface Room {
   readonly needsLab: boolean;
   /** For a test that sets none itself. */
   readonly timeoutMs: number;
-  /** Its files are shared out among so many processes. Default: 1. */
+  /** Its files are shared out, by their number of tests, among so many processes. Default: 1. */
   readonly workers?: number;
 }
 
@@ -45,20 +45,25 @@ export function testFiles(root: string, room: Room): string[] {
     .map((file) => join("test", room.name, file));
 }
 
-/** The files for each worker, of about the same size together; never more workers than files. */
+/** The files for each worker, with about as many tests; never more workers than files. */
 export function shares(root: string, room: Room): string[][] {
-  const size = (file: string) => statSync(join(root, file)).size;
-  const files = testFiles(root, room).sort((a, b) => size(b) - size(a));
+  const files = testFiles(root, room).map((file) => ({ file, tests: testsIn(root, file) }));
+  files.sort((a, b) => b.tests - a.tests);
   const workers = Array.from({ length: Math.min(room.workers ?? 1, files.length) }, () => ({
     files: [] as string[],
-    size: 0,
+    tests: 0,
   }));
-  for (const file of files) {
-    const idlest = workers.reduce((least, worker) => (worker.size < least.size ? worker : least));
+  for (const { file, tests } of files) {
+    const idlest = workers.reduce((least, worker) => (worker.tests < least.tests ? worker : least));
     idlest.files.push(file);
-    idlest.size += size(file);
+    idlest.tests += tests;
   }
   return workers.map((worker) => worker.files.sort());
+}
+
+/** How many tests a file seems to have. */
+function testsIn(root: string, file: string): number {
+  return readFileSync(join(root, file), "utf8").match(/\b(?:it|fault)\(/g)?.length ?? 0;
 }
 
 /** Test files that no room runs: they would rot unseen. */
