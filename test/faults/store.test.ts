@@ -16,8 +16,9 @@ describe("the store and the disk", () => {
       await row.until("the copy waits for the last path", () => isCopying(row));
       await shrink(row, SMALL, 0);
       await release();
-      row.told(await up, /disk of \S+ is full/, /Free space there and run again/);
-      assert.notEqual((await row.prod.exec(["nix-store", "--check-validity", row.wanted])).code, 0);
+      // The path itself may still find room: then its gc root does not.
+      row.told(await up, /The disk of \S+ is full.*Free space there|Is the disk full\?/s);
+      await assertRuns(row.prod, row.before);
     }),
   );
 
@@ -150,6 +151,7 @@ async function shrink(row: Row, place: string, left: number): Promise<void> {
     Number(await row.shell(`df --output=$1 -k "$2" | tail -n 1`, name, place));
   const size = Math.max((await column("used")) + left * 1024, 4);
   await row.shell(`mount -o "remount,size=$1k" "$2"`, `${size}`, place);
+  if (left === 0) await row.prod.exec(["cp", "/dev/zero", `${place}/full`]);
   const free = await column("avail");
   assert.ok(free <= left * 1024, `${free} KiB are free`);
 }
