@@ -84,7 +84,7 @@ describe("the operator's side", () => {
       const up = row.up();
       await gate.reached();
       const second = await other.pulumi(UP);
-      row.told(second, /The host is busy.*activate-\S+.*'test'/);
+      row.told(second, /choiros-prod is busy with activate-\S+.*'test'/);
       await gate.open();
       await row.committed(await up);
     });

@@ -92,10 +92,10 @@ describe("a command for SSM", () => {
       );
   });
 
-  it("carries every host script, with the largest job in it, in one piece", () => {
+  it("carries every host script in one piece, and the largest job in two", () => {
     const commands: Command[] = ["observe", "describe", "missing", "follow", "resolve"];
     for (const command of commands) assert.equal(piecesOf(pack(scriptOf(command), "")).length, 1);
-    assert.equal(piecesOf(pack(scriptOf("start"), scriptOf("activate"))).length, 1);
+    assert.equal(piecesOf(pack(scriptOf("start"), scriptOf("activate"))).length, 2);
   });
 
   it("stays below SSM's 64 KB, however large the payload is", () => {
