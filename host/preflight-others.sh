@@ -46,7 +46,8 @@ foreign_switch() {
         nixos-rebuild | */nixos-rebuild | */.nixos-rebuild-wrapped | */nixos-rebuild-ng)
           [[ " ${words[*]:i+1} " =~ \ (switch|boot|test)\  && " ${words[*]} " != *' --target-host'* ]] || continue
           ;;
-        /nix/store/*/activate) [[ ! ${words[i]} =~ ^/nix/store/.*/.*/ ]] || continue ;;
+        # Run by itself or by its shell; whoever only has it as an argument looks at it.
+        /nix/store/*/activate) if ((i > 1)) || [[ ${words[i]} =~ ^/nix/store/.*/.*/ ]]; then continue; fi ;;
         *) continue ;;
       esac
       file=${file#/proc/}
