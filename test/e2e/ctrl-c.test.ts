@@ -85,7 +85,7 @@ describe("long", function () {
     );
     try {
       child = start([process.execPath, `${ROOT}node_modules/mocha/bin/mocha.js`, file], {
-        E2E_LAB: RUN,
+        TEST_LAB: RUN,
       });
       await child.says(/open.*(refreshing|updating)/s);
       assert.notDeepEqual(strays(RUN), []);

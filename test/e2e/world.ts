@@ -43,7 +43,7 @@ export class World {
 
   /** Both hosts as new, both stacks empty. Probes give up sooner than in production. */
   static async open({ ssm = false } = {}): Promise<World> {
-    const instance = process.env.E2E_LAB ?? "test";
+    const instance = process.env.TEST_LAB ?? "test";
     const used = new Instance(instance).read() !== undefined;
     const lab = await openLab({ instance, ssm, log: console.error });
     if (used) await Promise.all(lab.hosts.map((host) => host.reset()));

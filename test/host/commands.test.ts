@@ -15,7 +15,7 @@ describe("host commands", function () {
 
   before("a lab", async function () {
     this.timeout(300_000);
-    on = await Releases.open(process.env["HOST_TEST_LAB"] ?? "test");
+    on = await Releases.open(process.env["TEST_LAB"] ?? "test");
   });
   after(() => on?.close());
 

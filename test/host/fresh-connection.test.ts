@@ -15,7 +15,7 @@ describe("a fresh connection", function () {
 
   before("a lab, and a user who shares connections", async function () {
     this.timeout(300_000);
-    lab = await openLab({ instance: process.env["HOST_TEST_LAB"] ?? "test" });
+    lab = await openLab({ instance: process.env["TEST_LAB"] ?? "test" });
     host = lab.host("prod");
     directory = mkdtempSync("/tmp/nixos-promote-fresh-");
     config = `${directory}/ssh_config`;

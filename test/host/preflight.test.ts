@@ -16,7 +16,7 @@ describe("preflight", function () {
 
   before("a lab whose prod runs release a", async function () {
     this.timeout(300_000);
-    on = await Releases.open(process.env["HOST_TEST_LAB"] ?? "test");
+    on = await Releases.open(process.env["TEST_LAB"] ?? "test");
     host = new Transactions(on);
     await on.prod.reset();
     a = await on.onProd("a");

@@ -30,7 +30,7 @@ export class Prod {
   }
 
   static async open(): Promise<Prod> {
-    const on = await Releases.open(process.env["HOST_TEST_LAB"] ?? "test");
+    const on = await Releases.open(process.env["TEST_LAB"] ?? "test");
     await on.prod.reset();
     const prod = new Prod(on, await on.onProd("a"));
     await prod.settle();

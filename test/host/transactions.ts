@@ -27,7 +27,7 @@ export class Transactions {
   }
 
   static async open(): Promise<Transactions> {
-    const on = new Transactions(await Releases.open(process.env["HOST_TEST_LAB"] ?? "test"));
+    const on = new Transactions(await Releases.open(process.env["TEST_LAB"] ?? "test"));
     await on.prod.reset();
     on.a = await on.releases.onProd("a");
     assert.equal((await on.activate("a")).outcome, "committed");

@@ -24,10 +24,8 @@ export class SsmWorld {
   }
 
   static async open(): Promise<SsmWorld> {
-    const instance = process.env["SSM_TEST_LAB"] ?? "test-ssm";
-    return new SsmWorld(
-      await openLab({ instance, hosts: ["prod"], ssm: true, log: console.error }),
-    );
+    const options = { instance: "test-ssm", hosts: ["prod"], ssm: true };
+    return new SsmWorld(await openLab({ ...options, log: console.error }));
   }
 
   async close(): Promise<void> {

@@ -1,31 +1,59 @@
 import { MochaRun } from "./mocha.ts";
 import { Blocks } from "./output.ts";
 import type { Results } from "./results.ts";
-import { type Room, shares } from "./rooms.ts";
+import { longestFirst, type Room, testFiles } from "./rooms.ts";
 
-/** A room's tests: in one process, or in several side by side, each with a lab of its own. */
+/**
+ * A room's tests: in one process, or each file in one of its own, several of them side by side,
+ * each with a lab that only one file at a time has.
+ */
 export class Crew {
-  private readonly runs: readonly MochaRun[];
+  private readonly root: string;
+  private readonly room: Room;
+  private readonly results: Results;
+  private readonly options: CrewOptions;
+  private readonly running = new Set<MochaRun>();
+  private waiting: string[];
 
   constructor(root: string, room: Room, results: Results, options: CrewOptions) {
-    const parts = shares(root, room);
-    const alone = room.workers === undefined;
-    this.runs = parts.map((files, index) => {
-      const own = alone ? {} : { env: labOf(room, index + 1), output: new Blocks() };
-      return new MochaRun(root, room, results, { ...options, files, ...own });
-    });
+    this.root = root;
+    this.room = room;
+    this.results = results;
+    this.options = options;
+    this.waiting = longestFirst(root, room);
   }
 
   async finished(): Promise<void> {
-    await Promise.all(this.runs.map((run) => run.finished()));
+    const { workers } = this.room;
+    if (workers === undefined) return this.run(testFiles(this.root, this.room));
+    const numbers = Array.from({ length: workers }, (_, index) => index + 1);
+    await Promise.all(numbers.map((worker) => this.work(worker)));
   }
 
   interrupt(signal: NodeJS.Signals): void {
-    for (const run of this.runs) run.interrupt(signal);
+    this.waiting = [];
+    for (const run of this.running) run.interrupt(signal);
   }
 
   kill(): void {
-    for (const run of this.runs) run.kill();
+    this.waiting = [];
+    for (const run of this.running) run.kill();
+  }
+
+  private async work(worker: number): Promise<void> {
+    for (let file = this.waiting.shift(); file !== undefined; file = this.waiting.shift())
+      await this.run([file], { env: labOf(this.room, worker), output: new Blocks() });
+  }
+
+  private async run(files: readonly string[], own: object = {}): Promise<void> {
+    const run = new MochaRun(this.root, this.room, this.results, {
+      ...this.options,
+      files,
+      ...own,
+    });
+    this.running.add(run);
+    await run.finished();
+    this.running.delete(run);
   }
 }
 
@@ -35,5 +63,5 @@ export interface CrewOptions {
 }
 
 function labOf({ name }: Room, worker: number): Record<string, string> {
-  return { E2E_LAB: `${process.env.E2E_LAB ?? name}-${worker}` };
+  return { TEST_LAB: `${process.env.TEST_LAB ?? name}-${worker}` };
 }

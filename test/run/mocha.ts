@@ -20,6 +20,7 @@ export class MochaRun {
   private readonly results: Results;
   private readonly list: boolean;
   private readonly output: Output;
+  private readonly files: readonly string[];
   private ended = false;
   private running: { path: readonly string[]; since: number } | undefined;
   private leaving: NodeJS.Timeout | undefined;
@@ -30,6 +31,7 @@ export class MochaRun {
     this.results = results;
     this.list = options.list === true;
     this.output = options.output ?? straight;
+    this.files = options.files;
     this.child = spawn(process.execPath, mochaArguments(room, options), {
       cwd: root,
       env: { ...process.env, ...options.env },
@@ -99,7 +101,7 @@ export class MochaRun {
   }
 
   private fail(what: string): void {
-    const detail = `The tests of test/${this.room.name} ${what}.`;
+    const detail = `The tests of ${this.files.length === 1 ? this.files[0] : `test/${this.room.name}`} ${what}.`;
     this.add({ path: [this.room.name, "the room"], outcome: "failed", milliseconds: 0, detail });
   }
 

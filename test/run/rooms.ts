@@ -10,25 +10,23 @@ export interface Room {
   readonly needsLab: boolean;
   /** For a test that sets none itself. */
   readonly timeoutMs: number;
-  /** Its files are shared out, by their number of tests, among so many processes. Default: 1. */
+  /** Each file runs in a process of its own, so many of them side by side. Default: all in one. */
   readonly workers?: number;
 }
 
-/** Waiting is most of what a fault takes, so there may be one more of them than there are cores. */
+/** Waiting is most of what a test on hosts takes, so there may be one more of them than there are cores. */
 const WORKERS = Math.min(3, availableParallelism() + 1);
+const ON_HOSTS = { needsLab: true, timeoutMs: 120_000, workers: WORKERS };
 
 /** In the order in which they run: what is quick and tells most comes first. */
 export const ROOMS: readonly Room[] = [
   { name: "unit", about: "pure functions", needsLab: false, timeoutMs: 10_000 },
   { name: "program", about: "the program, with mocks", needsLab: false, timeoutMs: 20_000 },
   { name: "lab", about: "the lab itself", needsLab: true, timeoutMs: 120_000 },
-  { name: "switch", about: "switch-to-configuration", needsLab: true, timeoutMs: 120_000 },
-  { name: "host", about: "the scripts that run on hosts", needsLab: true, timeoutMs: 120_000 },
-  { name: "e2e", about: "pulumi on lab hosts", needsLab: true, timeoutMs: 300_000 },
-  {
-    ...{ name: "faults", about: "every row of docs/faults.md, on lab hosts", needsLab: true },
-    ...{ timeoutMs: 120_000, workers: WORKERS },
-  },
+  { name: "switch", about: "switch-to-configuration", ...ON_HOSTS },
+  { name: "host", about: "the scripts that run on hosts", ...ON_HOSTS },
+  { name: "e2e", about: "pulumi on lab hosts", ...ON_HOSTS, timeoutMs: 300_000 },
+  { name: "faults", about: "every row of docs/faults.md, on lab hosts", ...ON_HOSTS },
 ];
 
 /** The room of checks that read the source and run nothing of it. */
@@ -45,20 +43,10 @@ export function testFiles(root: string, room: Room): string[] {
     .map((file) => join("test", room.name, file));
 }
 
-/** The files for each worker, with about as many tests; never more workers than files. */
-export function shares(root: string, room: Room): string[][] {
+/** The files with the most tests first, so that no long one is left over at the end. */
+export function longestFirst(root: string, room: Room): string[] {
   const files = testFiles(root, room).map((file) => ({ file, tests: testsIn(root, file) }));
-  files.sort((a, b) => b.tests - a.tests);
-  const workers = Array.from({ length: Math.min(room.workers ?? 1, files.length) }, () => ({
-    files: [] as string[],
-    tests: 0,
-  }));
-  for (const { file, tests } of files) {
-    const idlest = workers.reduce((least, worker) => (worker.tests < least.tests ? worker : least));
-    idlest.files.push(file);
-    idlest.tests += tests;
-  }
-  return workers.map((worker) => worker.files.sort());
+  return files.sort((a, b) => b.tests - a.tests).map(({ file }) => file);
 }
 
 /** How many tests a file seems to have. */

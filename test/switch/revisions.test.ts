@@ -19,7 +19,7 @@ describe("lab system repository", function () {
   let directory = "";
 
   before(async () => {
-    lab = await openLab({ instance: process.env.SWITCH_TEST_LAB ?? "test" });
+    lab = await openLab({ instance: process.env.TEST_LAB ?? "test" });
     host = lab.host("grind");
     directory = await mkdtemp(join(tmpdir(), "nixos-promote-repo-"));
     await host.must(["rm", "-rf", workspace]);

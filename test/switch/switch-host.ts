@@ -43,7 +43,7 @@ export class SwitchHost {
   }
 
   /** Opens the lab, and brings a host to a system without any service of ours. */
-  static async open(instance = process.env.SWITCH_TEST_LAB ?? "test"): Promise<SwitchHost> {
+  static async open(instance = process.env.TEST_LAB ?? "test"): Promise<SwitchHost> {
     const lab = await openLab({ instance });
     const opened = new SwitchHost(lab, lab.host("grind"));
     await opened.prepare();

@@ -97,7 +97,7 @@ describe("npm test", function () {
         `import { existsSync, writeFileSync } from "node:fs";
         describe("file ${own}", () => {
           it("waits for the other", async () => {
-            writeFileSync("${own}", process.env.E2E_LAB);
+            writeFileSync("${own}", process.env.TEST_LAB);
             while (!existsSync("${other}")) await new Promise((wake) => setTimeout(wake, 10));
           });
           it("has a second test", () => {});
