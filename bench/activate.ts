@@ -17,14 +17,13 @@ export async function activate(): Promise<Report> {
     const releases = await bothReleases(lab);
     const prod = lab.host("prod");
     const counted: Counted[] = [];
-    const seconds = await inTurn(
-      PAIRS,
-      async () => {
+    const seconds = await inTurn(PAIRS, {
+      ours: async () => {
         await releases.promote("b", counted);
         return hostSeconds(await lastVerdict(prod));
       },
-      () => switchByHand(prod, releases.toplevels.a),
-    );
+      reference: () => switchByHand(prod, releases.toplevels.a),
+    });
     const on = counted.map(({ said }) => hostSeconds(said) - switchSeconds(said));
     const overhead = median(on.slice(1));
     return {

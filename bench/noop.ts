@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { openLab } from "../lab/lab.ts";
+import { type Lab, openLab } from "../lab/lab.ts";
 import { Project, runPulumi } from "../lab/project.ts";
-import { inTurn, median, type Report } from "./report.ts";
+import { inTurn, median, type Report, ratios } from "./report.ts";
 
 const PAIRS = 7;
 const UP = ["up", "--yes", "--stack"];
@@ -14,23 +14,28 @@ export async function noop(): Promise<Report> {
     const project = new Project(lab);
     await project.initStacks();
     for (const stack of ["grind", "prod"]) await project.must([...UP, stack]);
-    const empty = await emptyProgram(lab.dir, lab.env);
+    const template = await emptyProgram(lab, "template", TEMPLATE);
+    const bare = await emptyProgram(lab, "bare", BARE);
 
-    const { ours, reference, ratio } = await inTurn(
-      PAIRS,
-      async () => (await project.must([...UP, "prod"])).seconds,
-      async () => empty(),
-    );
+    const seconds = await inTurn(PAIRS, {
+      ours: async () => (await project.must([...UP, "prod"])).seconds,
+      reference: template,
+      bare,
+    });
+    const { ours, reference, ratio } = seconds;
     return {
       series: [
         { name: "pulumi up, nothing to do", seconds: ours },
-        { name: "empty Pulumi program", seconds: reference },
+        { name: "empty program, as `pulumi new typescript` writes it", seconds: reference },
+        { name: "empty program, not even compiled", seconds: seconds.bare },
       ],
       summary: {
         name: "noop",
         ours: round(ours),
         reference: round(reference),
         ratio,
+        bare: round(seconds.bare),
+        ratioToBare: median(ratios(ours, seconds.bare)),
         hosts: 1,
         pairs: PAIRS,
       },
@@ -40,20 +45,42 @@ export async function noop(): Promise<Report> {
   }
 }
 
-/** The floor of the CLI itself: the same command, Node and caches, and a program without resources. */
+type Files = Readonly<Record<string, string>>;
+
+/** What `pulumi new typescript` writes, without its comments. */
+const TEMPLATE: Files = {
+  "Pulumi.yaml": "name: empty\nruntime: {name: nodejs, options: {packagemanager: npm}}\n",
+  "package.json": '{"name": "empty", "main": "index.ts"}\n',
+  "tsconfig.json": JSON.stringify({
+    compilerOptions: {
+      ...{ strict: true, outDir: "bin", target: "es2020", module: "commonjs" },
+      ...{ moduleResolution: "node", sourceMap: true, experimentalDecorators: true },
+      ...{ pretty: true, noFallthroughCasesInSwitch: true, noImplicitReturns: true },
+      forceConsistentCasingInFileNames: true,
+    },
+    files: ["index.ts"],
+  }),
+  "index.ts": 'import * as pulumi from "@pulumi/pulumi";\n',
+};
+
+/** The floor of the CLI itself: Node runs the program as it is, and it does not even load the SDK. */
+const BARE: Files = {
+  "Pulumi.yaml":
+    "name: empty\nruntime: {name: nodejs, options: {typescript: false}}\nmain: index.ts\n",
+  "package.json": '{"name": "empty", "type": "module"}\n',
+  "index.ts": 'export const nothing = "nothing";\n',
+};
+
+/** A program without resources, on the same command, Node and caches as ours. */
 async function emptyProgram(
-  directory: string,
-  env: Readonly<Record<string, string>>,
+  { dir, env }: Lab,
+  name: string,
+  files: Files,
 ): Promise<() => Promise<number>> {
-  const cwd = `${directory}/empty`;
+  const cwd = `${dir}/empty-${name}`;
   rmSync(cwd, { recursive: true, force: true });
   mkdirSync(`${cwd}/state`, { recursive: true });
-  writeFileSync(
-    `${cwd}/Pulumi.yaml`,
-    "name: empty\nruntime: {name: nodejs, options: {typescript: false}}\nmain: index.ts\n",
-  );
-  writeFileSync(`${cwd}/package.json`, '{"name": "empty", "type": "module"}\n');
-  writeFileSync(`${cwd}/index.ts`, 'export const nothing = "nothing";\n');
+  for (const [file, text] of Object.entries(files)) writeFileSync(`${cwd}/${file}`, text);
   symlinkSync(fileURLToPath(new URL("../node_modules", import.meta.url)), `${cwd}/node_modules`);
   const environment = { ...process.env, ...env, PULUMI_BACKEND_URL: `file://${cwd}/state` };
   const run = async (args: string[]) => {

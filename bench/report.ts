@@ -19,23 +19,30 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? Number.NaN) + high) / 2;
 }
 
-/** Runs both in turn, A B A B, so that a machine that slows down slows both. The first pair is not counted. */
-export async function inTurn(
-  pairs: number,
-  ours: () => Promise<number>,
-  reference: () => Promise<number>,
-): Promise<{ ours: number[]; reference: number[]; ratio: number }> {
-  const seconds = { ours: [] as number[], reference: [] as number[] };
-  for (let pair = 0; pair <= pairs; pair++) {
-    const [a, b] = [await ours(), await reference()];
-    if (pair === 0) continue;
-    seconds.ours.push(a);
-    seconds.reference.push(b);
-  }
-  const ratios = seconds.ours.map(
-    (value, index) => value / (seconds.reference[index] ?? Number.NaN),
-  );
-  return { ...seconds, ratio: median(ratios) };
+/**
+ * Runs them in turn, A B A B, so that a machine that slows down slows all. The first round is not
+ * counted. `ratio` is the median of ours / reference in each round.
+ */
+export async function inTurn<Name extends string>(
+  rounds: number,
+  runs: Record<Name | "ours" | "reference", () => Promise<number>>,
+): Promise<Record<Name | "ours" | "reference", number[]> & { ratio: number }> {
+  const all = Object.entries(runs) as [Name | "ours" | "reference", () => Promise<number>][];
+  const seconds = Object.fromEntries(all.map(([name]) => [name, [] as number[]])) as Record<
+    Name | "ours" | "reference",
+    number[]
+  >;
+  for (let round = 0; round <= rounds; round++)
+    for (const [name, run] of all) {
+      const took = await run();
+      if (round > 0) seconds[name].push(took);
+    }
+  return { ...seconds, ratio: median(ratios(seconds.ours, seconds.reference)) };
+}
+
+/** Of each round. */
+export function ratios(ours: readonly number[], reference: readonly number[]): number[] {
+  return ours.map((value, index) => value / (reference[index] ?? Number.NaN));
 }
 
 export function printTable({ series }: Report): void {
