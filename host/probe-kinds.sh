@@ -74,7 +74,7 @@ try_unit() {
   else
     program_on_host "$name" "$pid" "${have[FragmentPath]-}" || return 1
   fi
-  identity "$pid" "$REPLY"
+  identity "$name" "$pid" "$REPLY"
 }
 
 # program_on_host UNIT PID FRAGMENT: REPLY is program and arguments; false if the unit file is not the release's.
@@ -102,14 +102,14 @@ program_in_place() {
   REPLY=$text$'\n'$CAPTURED
 }
 
-# identity PID TEXT: does it run the files of the release? An old process that was kept running does not.
+# identity UNIT PID TEXT: does it run the files of the release? An old process that was kept running does not.
 identity() {
   local path
-  if [[ ! $1 =~ ^[1-9] ]]; then return 0; fi
-  store_paths_in "$2"
+  if [[ ! $2 =~ ^[1-9] ]]; then return 0; fi
+  store_paths_in "$3"
   for path in "${runs[@]}"; do
     if [[ $'\n'$probes_closure != *$'\n'"$path"$'\n'* ]]; then
-      ANSWER+=", but process $1 runs $path, which is not in the release"
+      ANSWER+=", but process $2 runs $path, which is not in the release"
       return 1
     fi
   done

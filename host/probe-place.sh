@@ -21,7 +21,7 @@ capture() {
   fi
   pid=$!
   while :; do
-    code=0
+    code=0 chunk=''
     IFS= read -r -t 0.5 -N "$CAPTURE_BYTES" -u "$fd" chunk || code=$?
     CAPTURED+=$chunk
     if [[ $keep == first ]]; then

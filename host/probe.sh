@@ -2,7 +2,7 @@
 # The health contract: probes as data, tried side by side, each until its own deadline.
 
 ANSWER=
-probes_json='[]' probes_failed='' probes_closure=''
+probes_json='[]' probes_failed='' probes_closure='' running=''
 # `no` after a rollback: the old system has had its soak long ago.
 probes_soak=yes
 
@@ -48,24 +48,22 @@ check_probes() {
 # Sets probes_json and probes_failed (a sentence). Stops as soon as a required one has failed.
 run_probes() {
   local toplevel=$1 once=${2:-} count=${arg[probes.length]:-0} i began open failed='' told='' message
-  local -a pids=()
+  local -a pids=() starts=()
   probes_json='[]' probes_failed=''
   ((count)) || return 0
   mkdir -p -- "$RUN/probes" && rm -f -- "$RUN"/probes/*
   read_closure "$toplevel"
   now
   began=$REPLY
-  for ((i = 0; i < count; i++)); do
-    (probe_watch "$i" "$toplevel" "$once") &
-    pids[i]=$!
-  done
+  for ((i = 0; i < count; i++)); do start_probe "$i"; done
   while :; do
     open=0
+    running_probes
     for ((i = 0; i < count; i++)); do
       if probe_result "$i"; then
         if [[ $REPLY != 1$'\t'* && ${arg[probes.$i.required]:-true} == true && ! $failed ]]; then failed=$i; fi
       elif awaited "$i"; then
-        if kill -0 "${pids[i]}" 2>/dev/null || probe_result "$i"; then
+        if [[ $running == *" ${pids[i]} "* ]] || probe_result "$i" || start_probe "$i"; then
           open=$((open + 1))
         elif [[ ${arg[probes.$i.required]:-true} == true ]]; then
           failed=$i
@@ -81,7 +79,9 @@ run_probes() {
     fi
     nap 0.05
   done
-  for ((i = 0; i < count; i++)); do kill "${pids[i]}" 2>/dev/null || true; done
+  running_probes
+  # shellcheck disable=SC2086 # a list of numbers
+  if [[ $running != ' ' ]]; then kill $running 2>/dev/null || true; fi
   wait "${pids[@]}" 2>/dev/null || true
   collect_probes "$count" "$began"
   if [[ $cancelled ]]; then
@@ -91,6 +91,32 @@ run_probes() {
     probes_failed="${arg[probes.$failed.name]} is not healthy: $REPLY"
   fi
   [[ ! $probes_failed ]]
+}
+
+# start_probe INDEX: in a process of its own. One that has ended without a verdict says nothing about the service, so it
+# is started again; false if that has been tried often enough. Uses the variables of run_probes.
+start_probe() {
+  local code=0
+  starts[$1]=$((${starts[$1]:-0} + 1))
+  if ((starts[$1] > 1)); then
+    wait "${pids[$1]}" 2>/dev/null || code=$?
+    note "[$step] The process of the probe ${arg[probes.$1.name]} has ended unexpectedly (exit $code)."
+    if ((starts[$1] > 3)); then
+      printf '0\tend\t0\t0\tits process ended unexpectedly (exit %s), again and again\n' "$code" >"$RUN/probes/$1.state"
+      return 1
+    fi
+  fi
+  (probe_watch "$1" "$toplevel" "$once") &
+  pids[$1]=$!
+}
+
+# running_probes: sets running to their processes, by the shell's own list: after a while the number of one that has ended may
+# be somebody else's.
+running_probes() {
+  local pid
+  running=' '
+  jobs -pr >"$RUN/probes.running"
+  while read -r pid; do running+="$pid "; done <"$RUN/probes.running"
 }
 
 # waiting_for BEGAN COUNT: "waiting for hypervisor: 503, 12 s of 120 s (and 2 more)". Of several the one that is the furthest
@@ -229,7 +255,8 @@ probe_state() {
   ANSWER=${ANSWER//[$'\x01'-$'\x1f\x7f']/ }
   first_bytes "$ANSWER" 600
   ANSWER=$REPLY
-  printf '%s\t%s\t%s\t%s\t%s\n' "$attempts" "$1" "$2" "$3" "$ANSWER" >"$file.state" 2>/dev/null || true
+  # Not cut to nothing first: whoever reads it meanwhile has the old line or the new one.
+  { printf '%s\t%s\t%s\t%s\t%s\n' "$attempts" "$1" "$2" "$3" "$ANSWER" 1<>"$file.state"; } 2>/dev/null || true
 }
 
 # probe_end 1|0

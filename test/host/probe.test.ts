@@ -395,7 +395,7 @@ describe("probes on a host", function () {
   });
 
   it("start two processes for a try, three for a unit", async () => {
-    const parts = ["json", "lib", "units", "probe-place", "probe-kinds", "probe"];
+    const parts = ["json", "lib", "units", "probe-place", "probe-kinds", "probe", "links"];
     const directory = new URL("../../host/", import.meta.url);
     const script = parts.map((part) => readFileSync(new URL(`${part}.sh`, directory), "utf8"));
     const { stdout } = await on.prod.exec(["bash", "-c", `${script.join("\n")}\n${COUNT}`]);
