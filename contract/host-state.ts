@@ -30,6 +30,11 @@ export const hostState = z.object({
   currentSystem: z.string().nullable(),
   bootedSystem: z.string().nullable(),
   profile: z.string().nullable(),
+  bootUnproven: z
+    .string()
+    .nullable()
+    .optional()
+    .describe("The system for which the boot loader was to be written, if that has not succeeded"),
   failedUnits: z.array(z.string()),
   units: z.record(z.string(), unitState),
   paths: z.record(z.string(), z.boolean()),

@@ -134,6 +134,7 @@ export const live = z.object({
   nixosVersion: z.string().nullable(),
   currentSystem: z.string().nullable(),
   profile: z.string().nullable(),
+  bootUnproven: z.string().optional().describe("The boot loader could not be written for it"),
   bootedSystem: z.string().nullable(),
   failedUnits: z.array(z.string()),
   links: z.record(z.string(), z.string().nullable()).optional().describe("Where each leads"),

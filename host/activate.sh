@@ -101,12 +101,14 @@ step_switch() {
   set_decision unasked
   not_cancelled || return
   profile_moved=yes
+  write_file "$BOOT_UNPROVEN" "$toplevel" || true
   if [[ $strategy == flake ]]; then
-    activate flake
+    activate flake || return
   else
     set_profile "$toplevel" || { because "The system profile could not be set."; return; }
-    activate switch
+    activate switch || return
   fi
+  rm -f -- "$BOOT_UNPROVEN"
 }
 
 # activate ACTION: test or switch; or flake, which has nixos-rebuild switch to what the checkout holds.

@@ -48,10 +48,12 @@ set_profile() {
   timeout --kill-after=5 60 nix-env --profile "$PROFILE" --set -- "$1" </dev/null
 }
 
+# What a boot loader that fails has written, nobody knows: until one has been written well, that is told.
 boot_default() {
+  write_file "$BOOT_UNPROVEN" "$1" || true
   run_switch "$1" boot "${arg[timeouts.switch]}" "writing the boot default"
   last_words
-  [[ $switch_exit == 0 ]]
+  [[ $switch_exit == 0 ]] && rm -f -- "$BOOT_UNPROVEN"
 }
 
 # Activating the same system again must not forget what ran before it.

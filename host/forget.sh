@@ -21,7 +21,7 @@ main() {
   for dir in "$STATE"/jobs/activate-*/; do
     if [[ -d $dir ]]; then rm -rf -- "$dir"; fi
   done
-  rm -f -- "$STATE/ledger.jsonl" "$STATE/activation"
+  rm -f -- "$STATE/ledger.jsonl" "$STATE/activation" "$BOOT_UNPROVEN"
   roots_to_json
   answer "{\"roots\":$REPLY}"
 }

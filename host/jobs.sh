@@ -3,13 +3,16 @@
 
 # read_status DIR: sets status_version, status_step, status_since (when the step began) and status_json of a job.
 read_status() {
+  local file line
   status_version=0 status_step='' status_since='' status_json=''
-  if [[ -e $1/status.json ]] && IFS= read -r status_json <"$1/status.json" &&
-    [[ $status_json =~ ^\{\"version\":([0-9]+),\"step\":\"([^\"]*)\" ]]; then
-    status_version=${BASH_REMATCH[1]}
-    status_step=${BASH_REMATCH[2]}
-    if [[ $status_json =~ \"since\":([0-9]+),\"at\":[0-9]+\}$ ]]; then status_since=${BASH_REMATCH[1]}; fi
-  fi
+  # In memory is what found no room on the disk.
+  for file in "$1/status.json" "$VOLATILE/${1##*/}.status.json"; do
+    if [[ -e $file ]] && IFS= read -r line <"$file" &&
+      [[ $line =~ ^\{\"version\":([0-9]+),\"step\":\"([^\"]*)\" ]] && ((BASH_REMATCH[1] > status_version)); then
+      status_json=$line status_version=${BASH_REMATCH[1]} status_step=${BASH_REMATCH[2]}
+    fi
+  done
+  if [[ $status_json =~ \"since\":([0-9]+),\"at\":[0-9]+\}$ ]]; then status_since=${BASH_REMATCH[1]}; fi
 }
 
 # write_card DIR: who starts the job and what for, from the argument of `start`; one line each, for read_card.

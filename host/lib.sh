@@ -21,6 +21,8 @@ readonly STATE=/var/lib/nixos-promote
 readonly VOLATILE=/run/nixos-promote
 readonly ROOTS=/nix/var/nix/gcroots/nixos-promote
 readonly PROFILE=/nix/var/nix/profiles/system
+# The system for which the boot loader was last to be written, until that has succeeded.
+readonly BOOT_UNPROVEN=$STATE/boot-unproven
 readonly ACTIVATION_UNIT=nixos-promote-activate.service
 readonly STORE_PATH='^/nix/store/[0-9a-df-np-sv-z]{32}-[0-9a-zA-Z+._?=-]+$'
 readonly UNIT_NAME='^[A-Za-z0-9:_.@\-]+$'
@@ -235,8 +237,8 @@ status() {
   done
   json_object version:j "$job_version" step:s "$step" message:s "$message" fields:j "{${fields:1}}" \
     since:j "$job_step_at" at:j "$EPOCHSECONDS"
-  # A full disk must not stop an activation.
-  write_file "$JOB/status.json" "$REPLY" || true
+  # A full disk must neither stop an activation nor hide where it stands.
+  write_file "$JOB/status.json" "$REPLY" || write_file "$VOLATILE/${JOB##*/}.status.json" "$REPLY" || true
 }
 
 # ---- time -----------------------------------------------------------------------------------

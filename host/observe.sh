@@ -48,7 +48,7 @@ main() {
   # Its closure could be read, so it is valid: whoever asks next need not ask.
   if [[ $unit_closure && " ${paths[*]} " != *" $current_system "* ]]; then paths+=("$current_system"); fi
 
-  local failed_json units_json paths_json links_json trial roots_json activation_json interrupted_json last_json
+  local failed_json units_json paths_json links_json trial unproven roots_json activation_json interrupted_json last_json
   json_array "${failed[@]}"
   failed_json=$REPLY
   units_to_json
@@ -59,6 +59,8 @@ main() {
   links_json=$REPLY
   read_line "$STATE/links/trial" || true
   trial=$REPLY
+  read_line "$BOOT_UNPROVEN" || true
+  unproven=$REPLY
   roots_to_json
   roots_json=$REPLY
   activation_to_json
@@ -70,7 +72,7 @@ main() {
 
   json_object hostname:s "$hostname" machineId:s "$machine_id" system:s "$HOSTTYPE-linux" \
     nixVersion:s "$nix_version" nixosVersion:o "$nixos_version" \
-    currentSystem:o "$current_system" bootedSystem:o "$booted_system" profile:o "$profile_system" \
+    currentSystem:o "$current_system" bootedSystem:o "$booted_system" profile:o "$profile_system" bootUnproven:o "$unproven" \
     failedUnits:j "$failed_json" units:j "$units_json" paths:j "$paths_json" roots:j "$roots_json" \
     links:j "$links_json" linksOnTrial:o "$trial" \
     activation:j "$activation_json" interrupted:j "$interrupted_json" last:j "$last_json" ledger:j "${ledger:-null}"

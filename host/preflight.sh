@@ -83,7 +83,12 @@ systems_are_whole() {
     return
   }
   if ! line=$(print_invalid "$toplevel" "$previous") || [[ $line ]]; then
-    refuse "Not valid in the store of the host: ${line//$'\n'/, }." "Copy the closure there first; \`pulumi up\` does."
+    if [[ $'\n'$line$'\n' == *$'\n'"$previous"$'\n'* ]]; then
+      refuse "$previous, which the way back leads to, is not valid in the store of the host any more." \
+        "Copy it there again: \`pulumi up\` with the release that it is of does."
+    else
+      refuse "Not valid in the store of the host: ${line:-$toplevel}." "Copy the closure there first; \`pulumi up\` does."
+    fi
     return
   fi
   for line in "$toplevel" "$previous"; do

@@ -68,9 +68,12 @@ reactivate() {
 
 restore_boot_default() {
   local old=${before_profile:-$previous}
-  if ! set_profile "$old" || ! boot_default "$old"; then
-    failure_reason+=" The boot default could not be set back to $old."
+  set_profile "$old" || {
+    failure_reason+=" The system profile could not be set back to $old."
     return 1
+  }
+  if ! boot_default "$old"; then
+    failure_reason+=" The boot loader could not be written for $old either: ${REPLY:-exit $switch_exit}."
   fi
 }
 

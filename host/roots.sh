@@ -1,14 +1,14 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Where the store is held: the three system links and our own gc roots.
 
-# system_paths: sets current_system, booted_system and profile_system; empty if absent.
+# system_paths: sets current_system, booted_system and profile_system; empty if absent. A path may have been deleted.
 system_paths() {
   local name link
   local -a names=() links=() targets=()
   current_system='' booted_system='' profile_system=''
   for name in current_system:/run/current-system booted_system:/run/booted-system profile_system:"$PROFILE"; do
     link=${name#*:}
-    if [[ -e $link ]]; then names+=("${name%%:*}") links+=("$link"); fi
+    if [[ -L $link ]]; then names+=("${name%%:*}") links+=("$link"); fi
   done
   if ((${#links[@]})); then mapfile -t targets < <(readlink -f -- "${links[@]}"); fi
   for name in "${!names[@]}"; do printf -v "${names[name]}" %s "${targets[name]-}"; done

@@ -133,7 +133,7 @@ prune_jobs() {
   for dir in "${dirs[@]:KEEP_JOBS}"; do
     dir=$STATE/jobs/$dir
     if [[ $dir != "$1" && $dir != "$STATE/jobs/$last" ]] && ! job_alive "$dir"; then
-      rm -rf -- "$dir" "$VOLATILE/${dir##*/}".{decision,result.json,diagnostics.txt}
+      rm -rf -- "$dir" "$VOLATILE/${dir##*/}".{decision,status.json,result.json,diagnostics.txt}
     fi
   done
 }

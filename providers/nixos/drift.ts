@@ -42,10 +42,11 @@ export function questionOf({ probes, links }: Pick<Wanted, "probes" | "links">) 
 export function liveOf(state: HostState): Live {
   const { hostname, machineId, nixosVersion, currentSystem, profile, bootedSystem, failedUnits } =
     state;
-  const live = {
+  return {
     ...{ hostname, machineId, nixosVersion, currentSystem, profile, bootedSystem, failedUnits },
+    ...(state.bootUnproven ? { bootUnproven: state.bootUnproven } : {}),
+    ...(Object.keys(state.links ?? {}).length === 0 ? {} : { links: state.links }),
   };
-  return Object.keys(state.links ?? {}).length === 0 ? live : { ...live, links: state.links };
 }
 
 export function driftOf(state: HostState, wanted: Wanted): string[] {
@@ -93,6 +94,10 @@ function systemDrift(state: HostState, { mode, toplevel }: Wanted): string[] {
     drift.push(`runs ${nameOf(state.currentSystem)}, ${release}`);
   if (goal.mindsBootDefault && state.profile !== toplevel)
     drift.push(`would boot ${nameOf(state.profile)}, ${release}`);
+  if (goal.mindsBootDefault && state.bootUnproven)
+    drift.push(
+      `its boot loader could not be written for ${shortPath(state.bootUnproven)}, so what it would boot is not certain`,
+    );
   return drift;
 }
 

@@ -37,6 +37,9 @@ export interface Job<T> {
   readonly say?: (sentence: string) => void;
 }
 
+/** The code of a failure whose job has ended without a result: killed, or the power was cut. */
+export const CUT_OFF = "cut-off";
+
 const jobStatus = z.object({
   state: z.enum(["running", "finished", "lost", "absent"]),
   version: z.number(),
@@ -266,6 +269,7 @@ function resultOf<T>(executor: Executor, job: Job<T>, id: string, ended: JobStat
     throw new Failure(
       "lost",
       `${where} was cut off in step ${ended.step ?? "start"} before it could report. ${tail(ended)}`,
+      { code: CUT_OFF },
     );
   throw new Failure(
     "script",

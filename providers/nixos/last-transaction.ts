@@ -6,11 +6,12 @@ import { type Verdict, verdict } from "../../contract/verdict.ts";
 type Transaction = NonNullable<SystemProfileOutputs["transaction"]>;
 type Last = NonNullable<HostState["last"]>;
 
-/** What the host itself says of its last transaction; null while it runs, and if there was none. */
+/** What the host itself says of its last transaction; null while it runs, and if there was none, or only a dry run. */
 export function lastTransaction({ last }: HostState): Transaction | null {
   if (last === null || last === undefined || last.state === "running") return null;
   const said = summarised.safeParse(last.result);
-  if (said.success) return summaryOf(said.data, describeOperator(last.by));
+  if (said.success)
+    return said.data.outcome === "shown" ? null : summaryOf(said.data, describeOperator(last.by));
   const { id, startedAt, since, step } = last;
   const refused = errorIn(last.result);
   return {
@@ -76,9 +77,12 @@ function outcomeText({ id, outcome, reason, finishedAt, diagnosticsFile }: Trans
   }
 }
 
-/** The release is not to blame where nobody was there for it. */
-function mending(why: string): string {
-  return /^(Cancelled|No confirmation)/.test(why) ? "Run" : "Mend the release and run";
+/** What to do before the next `pulumi up`: the release is not to blame where nobody was there for it. */
+export function mending(why: string): string {
+  if (/^(Cancelled|No confirmation)/.test(why)) return "Run";
+  if (why.startsWith("The boot default could not be written"))
+    return "Mend the boot loader of the host and run";
+  return "Mend the release and run";
 }
 
 /** `activate-… (release …), started by alice@laptop … at …, is at the step 'health' since ….` */

@@ -1,7 +1,9 @@
 import { describeConnection } from "../../contract/connection.ts";
 import type { Live, SystemProfileInputs } from "../../contract/resources.ts";
+import { shortPath } from "../../contract/store-path.ts";
 import type { ProbeResult, Verdict } from "../../contract/verdict.ts";
 import { nameOf } from "./drift.ts";
+import { mending } from "./last-transaction.ts";
 
 /** What happened, where the host is now, what to do: in this order. */
 export function reasonsOf(wanted: SystemProfileInputs, said: Verdict, now: Live): string[] {
@@ -22,14 +24,14 @@ export function reasonsOf(wanted: SystemProfileInputs, said: Verdict, now: Live)
 }
 
 function stateSentence(host: string, said: Verdict, now: Live): string {
-  const running = `${host} runs ${nameOf(now.currentSystem)} and would boot ${nameOf(now.profile)}.`;
+  const running = runningSentence(host, now);
   switch (said.outcome) {
     case "committed":
     case "tested":
     case "shown":
       return running;
     case "rolled-back":
-      return `It rolled back by itself: ${running} Mend the release and run \`pulumi up\` again.`;
+      return `It rolled back by itself: ${running} ${mending(said.reason ?? "")} \`pulumi up\` again.`;
     case "refused":
       return `Nothing was changed: ${running}`;
     case "rollback-failed":
@@ -40,4 +42,17 @@ function stateSentence(host: string, said: Verdict, now: Live): string {
           : "The boot default is not the previous system either, so do not reboot; look at the diagnostics first.")
       );
   }
+}
+
+/** What a host runs and would boot. */
+export function runningSentence(host: string, now: Live): string {
+  return `${host} runs ${nameOf(now.currentSystem)} and would boot ${nameOf(now.profile)}${doubt(now)}.`;
+}
+
+function doubt({ bootUnproven }: Live): string {
+  if (bootUnproven === undefined) return "";
+  return (
+    `, if its boot loader leads there: it could not be written for ${shortPath(bootUnproven)}. ` +
+    "Mend that before a reboot; the next `pulumi up` writes it again"
+  );
 }

@@ -15,9 +15,10 @@ import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
 import { look, see, seenOf } from "./drift.ts";
 import type { Reporter } from "./engine.ts";
+import { CUT_OFF } from "./job.ts";
 import { describeLast, describeRunning, lastTransaction, summaryOf } from "./last-transaction.ts";
 import { observe, observed } from "./observation.ts";
-import { reasonsOf } from "./reasons.ts";
+import { reasonsOf, runningSentence } from "./reasons.ts";
 import { PartialFailure, type Resource } from "./resource.ts";
 import { reach } from "./route.ts";
 import { requireSameMachine } from "./same-machine.ts";
@@ -152,14 +153,16 @@ async function transact(
   wanted: SystemProfileInputs,
   report: Reporter,
 ): Promise<SystemProfileOutputs> {
-  const activated = await activate(wanted, state.live.currentSystem, report);
+  const activated = await activate(wanted, state.live.currentSystem, report).catch((error) =>
+    afterCutOff(wanted, error),
+  );
   const { verdict: said, by, unconfirmed } = activated;
   const seen = await look(wanted);
   const goal = Goal.of(wanted.mode);
   // A host that was only asked stays recorded as it was, but for what was seen and the way there.
   const outputs = goal.changesHost
     ? { ...wanted, ...seen, transaction: summaryOf(said, by) }
-    : { ...state, ...seen, connection: wanted.connection };
+    : { ...state, ...seen, connection: wanted.connection, transaction: state.transaction };
   if (said.shown !== null)
     report.info(`${wanted.host} would change so, and was not changed:\n${said.shown.trim()}`);
   for (const text of said.notes) report.info(text);
@@ -174,6 +177,16 @@ async function transact(
   const reasons = reasonsOf(wanted, said, seen.live);
   if (unconfirmed !== undefined) reasons.splice(1, 0, `${capitalised(unconfirmed)}.`);
   throw new PartialFailure(wanted.host, outputs, reasons);
+}
+
+/** Nobody was left on the host to go back: what it runs now is what there is to record. */
+async function afterCutOff(wanted: SystemProfileInputs, error: unknown): Promise<never> {
+  if (!(error instanceof Failure) || error.code !== CUT_OFF) throw error;
+  const seen = await look(wanted).catch(() => {
+    throw error;
+  });
+  const where = `${runningSentence(wanted.host, seen.live)} \`pulumi up\` puts the host right.`;
+  throw new PartialFailure(wanted.host, { ...wanted, ...seen }, [error.message, where]);
 }
 
 function sayWhatIsLeft(

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { Project } from "../../lab/project.ts";
 import { invocations, isActive, pointers, touched } from "../e2e/world.ts";
 import { aroundSwitch } from "./gates.ts";
-import { fault, type Row } from "./row.ts";
+import { fault, type Row, says } from "./row.ts";
 
+const ROOTS = "/nix/var/nix/gcroots/nixos-promote";
 const PREVIOUS = "/var/lib/nixos-promote/previous";
 
 describe("the way back", () => {
@@ -67,6 +68,21 @@ describe("the way back", () => {
     assert.deepEqual(touched(before, await invocations(row.prod)), [], "it was switched");
   });
 
+  fault("R06 the boot default cannot be written", {}, async (row) => {
+    const loader = "/boot/loader";
+    await row.shell(`mount --bind -o ro ${loader} ${loader}`);
+    try {
+      await row.rolledBack(
+        await row.up(),
+        /The boot default could not be written: .*could not be written for \S+ either/s,
+      );
+      const doubt = /its boot loader could not be written for \S+, so what it would boot is not/;
+      says({ output: await row.stage.world.preview("prod") }, doubt);
+    } finally {
+      await row.shell(`umount ${loader}`);
+    }
+  });
+
   fault("R07 the boot loader fails for the new release only", {}, (row) => {
     const broken = `if [[ $1 == boot && $TOPLEVEL == ${row.wanted} ]]; then
       echo "Failed to install bootloader" >&2
@@ -79,6 +95,18 @@ describe("the way back", () => {
       );
       assert.ok(await isActive(row.prod, "hypervisor.service"));
     });
+  });
+
+  fault("R08 the system that runs is deleted from the store", {}, async (row) => {
+    // No collection would: it is a root. A hand, or a damaged disk, does.
+    await row.shell(`rm -f ${ROOTS}/*; nix-store --delete --ignore-liveness "$1"`, row.before);
+    assert.equal(row.exists(row.before), false);
+    await row.refused(
+      await row.up(),
+      new RegExp(`${row.before}, which the way back leads to, is not valid`),
+    );
+    await row.stage.up(row.stage.settled);
+    assert.ok(row.exists(row.before), "it was not copied again");
   });
 });
 

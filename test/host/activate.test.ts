@@ -16,7 +16,7 @@ describe("activate", function () {
 
   before("a lab whose prod runs release a", async function () {
     this.timeout(300_000);
-    on = await Releases.open(process.env["HOST_TEST_LAB"] ?? "test");
+    on = await Releases.open(process.env["TEST_LAB"] ?? "test");
     await on.prod.reset();
     a = await on.onProd("a");
     assert.equal((await activate("a")).outcome, "committed");
@@ -343,15 +343,19 @@ describe("activate", function () {
 
   it("comes to its end, and tells it, when the disk is full meanwhile", async () => {
     const state = "/var/lib/nixos-promote";
-    await on.prod.must(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", state]);
+    await on.prod.must(["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", state]);
     try {
       const soak = probes.map((probe) => ({ ...probe, soakSeconds: 4 }));
-      const wanted = await job("b", { probes: soak });
+      const wanted = await job("b", { probes: soak, confirm: true });
       await start(on.prod, wanted);
       await reach(on.prod, wanted.id, "health");
       assert.notEqual((await on.prod.exec(["cp", "/dev/zero", `${state}/full`])).code, 0);
+      await reach(on.prod, wanted.id, "await-confirmation");
+      assert.equal((await ask(on.prod, "confirm", { id: wanted.id }))["accepted"], true);
       const ended = await finish(on.prod, wanted.id);
-      assert.equal(ended.step, "health", "the status could not be written any more");
+      const onDisk = await on.prod.must(["cat", `${state}/jobs/${wanted.id}/status.json`]);
+      assert.match(onDisk, /"step":"health"/, "the disk was not full");
+      assert.equal(ended.step, "done");
       const said = verdict.parse(ended.result);
       assert.equal(said.outcome, "committed", said.reason ?? "");
       assert.equal((await look()).profile, await on.onProd("b"));

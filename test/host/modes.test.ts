@@ -124,17 +124,19 @@ describe("modes", function () {
       assert.deepEqual(await prod.invocations(), before);
     });
 
-    it("says loudly when it cannot put them back", async () => {
+    it("tells that the boot loader is in doubt, until it has been written", async () => {
       const loader = "/boot/loader";
       await prod.on.prod.must(["mount", "--bind", "-o", "ro", loader, loader]);
       try {
         const said = await prod.activate("b", { mode: "boot" });
-        assert.equal(said.outcome, "rollback-failed");
-        assert.match(said.reason ?? "", /could not be set back to \/nix\/store/);
+        assert.equal(said.outcome, "refused");
+        assert.match(said.reason ?? "", /could not be written for \/nix\/store\S+ either: /);
+        assert.equal((await prod.look()).bootUnproven, a);
       } finally {
         await prod.on.prod.must(["umount", loader]);
       }
       await prod.settle();
+      assert.equal((await prod.look()).bootUnproven, null);
     });
   });
 

@@ -25,8 +25,9 @@ const told = (more: Partial<Last>): string => {
 };
 
 describe("the last transaction of a host", () => {
-  it("is none where there was none, or where it still runs", () => {
-    for (const none of [undefined, null, last({ state: "running", result: null })])
+  it("is none where there was none, where it still runs, and where it was only a dry run", () => {
+    const shown = last({ result: verdictOf({ outcome: "shown" }) });
+    for (const none of [undefined, null, last({ state: "running", result: null }), shown])
       assert.equal(lastTransaction(hostState({ last: none })), null);
   });
 
