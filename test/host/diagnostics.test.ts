@@ -1,10 +1,9 @@
 // What an operator reads of a failure: texts without a host, then failures on a real one.
 import assert from "node:assert/strict";
-import { type Verdict, verdict } from "../../contract/verdict.ts";
+import type { Verdict } from "../../contract/verdict.ts";
 import { flatten } from "../../providers/executors/argument.ts";
 import { bash } from "./local-bash.ts";
-import { finish, reach, run, start } from "./on-host.ts";
-import { PROBES, Transactions } from "./transactions.ts";
+import { Prod, usualProbes } from "./prod.ts";
 
 describe("the journal in the diagnostics", () => {
   const folded = async (lines: readonly string[]): Promise<string[]> => {
@@ -48,22 +47,15 @@ describe("text that is cut", () => {
 
 describe("diagnostics on a host", function () {
   this.timeout(180_000);
-  let on: Transactions;
+  const prod = Prod.alwaysSettled();
 
-  before(async function () {
-    this.timeout(300_000);
-    on = await Transactions.open();
-  });
-  beforeEach(() => on.settle());
-  after(() => on?.close());
-
-  const whole = (said: Verdict) => on.prod.must(["cat", said.diagnosticsFile ?? ""]);
+  const whole = (said: Verdict) => prod.host.must(["cat", said.diagnosticsFile ?? ""]);
 
   it("show the sockets where a failed probe was tried, and no unit's environment", async () => {
     const inside = { kind: "socket", port: 8081, deadlineSeconds: 1 };
-    const said = await on.activate("b", {
+    const said = await prod.activate("b", {
       probes: [
-        ...PROBES,
+        ...usualProbes(),
         { ...inside, name: "live-port", place: ["nixos-container", "run", "sandbox-live", "--"] },
         { ...inside, name: "dev-port", namespace: { unit: "container@sandbox-dev.service" } },
       ],
@@ -88,7 +80,7 @@ describe("diagnostics on a host", function () {
   });
 
   it("of a confirmation that did not come show the network and sshd", async () => {
-    const said = await on.activate("b", { confirm: true });
+    const said = await prod.activate("b", { confirm: true });
     assert.equal(said.failedStep, "await-confirmation");
     assert.match(
       said.diagnostics ?? "",
@@ -97,21 +89,21 @@ describe("diagnostics on a host", function () {
   });
 
   it("of a rollback that failed too show first how it is now, then how it was before", async () => {
-    const switcher = await on.prod.must(["cat", `${on.a}/bin/switch-to-configuration`]);
+    const switcher = await prod.host.must(["cat", `${prod.a}/bin/switch-to-configuration`]);
     const program = switcher.match(/-B (\S+) /)?.[1] ?? "";
     const script = `#!/bin/bash
-if [[ $OUT == ${on.a} && $1 == test ]]; then echo 'Error: no way back' >&2; exit 1; fi
+if [[ $OUT == ${prod.a} && $1 == test ]]; then echo 'Error: no way back' >&2; exit 1; fi
 exec /usr/bin/python3 -I -S -B ${program} "$@"
 `;
-    await on.prod.must(["mkdir", "-p", "/etc/lab"]);
+    await prod.host.must(["mkdir", "-p", "/etc/lab"]);
     const put =
       'printf %s "$1" > /etc/lab/switch-to-configuration; chmod +x /etc/lab/switch-to-configuration';
-    await on.prod.must(["bash", "-c", put, "-", script]);
+    await prod.host.must(["bash", "-c", put, "-", script]);
     let said: Verdict;
     try {
-      said = await on.activate("c-503");
+      said = await prod.activate("c-503");
     } finally {
-      await on.prod.must(["rm", "/etc/lab/switch-to-configuration"]);
+      await prod.host.must(["rm", "/etc/lab/switch-to-configuration"]);
     }
     assert.equal(said.outcome, "rollback-failed");
     assert.equal(said.healthAfterRollback?.find(({ name }) => name === "hypervisor")?.ok, false);
@@ -126,45 +118,43 @@ exec /usr/bin/python3 -I -S -B ${program} "$@"
   });
 
   it("come to an end when the journal hangs", async () => {
-    await on.prod.must([
+    await prod.host.must([
       "bash",
       "-c",
       "printf '#!/bin/sh\\nexec sleep 1000\\n' > /run/hang; chmod +x /run/hang",
     ]);
-    await on.prod.must(["mount", "--bind", "/run/hang", "/usr/bin/journalctl"]);
+    await prod.host.must(["mount", "--bind", "/run/hang", "/usr/bin/journalctl"]);
     let said: Verdict;
     try {
-      said = await on.activate("c-503");
+      said = await prod.activate("c-503");
     } finally {
-      await on.prod.must(["umount", "/usr/bin/journalctl"]);
+      await prod.host.must(["umount", "/usr/bin/journalctl"]);
     }
-    on.isRolledBack(said, "health", /503/);
+    prod.isRolledBack(said, "health", /503/);
     assert.match(await whole(said), /\(no answer within 10 s\)/);
     const seconds = said.steps.find(({ name }) => name === "diagnose")?.seconds ?? 0;
     assert.ok(seconds >= 10 && seconds < 60, `${seconds} s`);
-    await on.isAsBefore();
+    await prod.isAsBefore();
   });
 
   it("are kept in memory when the disk is full", async () => {
     const state = "/var/lib/nixos-promote";
-    await on.prod.must(["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", state]);
+    await prod.host.must(["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", state]);
     try {
-      const probes = PROBES.map((probe) => ({ ...probe, soakSeconds: 5, deadlineSeconds: 8 }));
-      const job = await on.job("b", { probes, confirm: true });
-      await start(on.prod, job);
-      await reach(on.prod, job.id, "health");
-      assert.notEqual((await on.prod.exec(["cp", "/dev/zero", `${state}/full`])).code, 0);
-      const said = verdict.parse((await finish(on.prod, job.id)).result);
+      const probes = usualProbes({ soakSeconds: 5, deadlineSeconds: 8 });
+      const job = await prod.beginTo("health", "b", { probes, confirm: true });
+      assert.notEqual((await prod.host.exec(["cp", "/dev/zero", `${state}/full`])).code, 0);
+      const said = await prod.end(job);
       assert.equal(said.outcome, "rolled-back", said.reason ?? "");
       assert.equal(said.diagnosticsFile, `/run/nixos-promote/${job.id}.diagnostics.txt`);
       assert.match(await whole(said), /== Memory/);
     } finally {
-      await on.prod.must(["umount", "--lazy", state]);
+      await prod.host.must(["umount", "--lazy", state]);
     }
   });
 
   it("are not made where nothing was touched", async () => {
-    const said = verdict.parse((await run(on.prod, await on.job("bad-check"))).result);
+    const said = await prod.activate("bad-check");
     assert.equal(said.outcome, "refused");
     assert.equal(said.diagnostics, null);
     assert.equal(said.diagnosticsFile, null);

@@ -12,37 +12,29 @@ const BUILT = ["checkout", "build", "preflight"];
 
 describe("flake", function () {
   this.timeout(120_000);
-  let prod: Prod;
+  const prod = Prod.alwaysSettled();
   let a: string;
   let b: string;
   const revs: Record<string, string> = {};
 
-  before(
-    "a lab whose prod has a checkout at main, which knows no other revision",
-    async function () {
-      this.timeout(300_000);
-      prod = await Prod.open();
-      a = prod.a;
-      b = await prod.on.onProd("b");
-      await sh(`rm -rf ${ORIGIN} ${DIR}`);
-      await must([MAKE_REPO, `${prod.on.prod.root}${ORIGIN}`]);
-      for (const tag of ["a", "b", "c-503", "bad-check", "no-build", "no-host"])
-        revs[tag] = (await sh(`git -C ${ORIGIN} rev-parse ${tag}^{commit}`)).trim();
-    },
-  );
-  after(() => prod?.close());
-  beforeEach(async () => {
-    await sh(
-      `rm -rf ${DIR}; git clone -q --single-branch --no-tags --branch main file://${ORIGIN} ${DIR}`,
-    );
-    const { currentSystem, profile } = await prod.look();
-    if (currentSystem !== a || profile !== a) await prod.settle();
+  before("an origin with revisions that the checkout on prod does not know", async function () {
+    this.timeout(300_000);
+    a = prod.a;
+    b = await prod.releases.onProd("b");
+    await prod.sh(`rm -rf ${ORIGIN} ${DIR}`);
+    await must([MAKE_REPO, `${prod.host.root}${ORIGIN}`]);
+    for (const tag of ["a", "b", "c-503", "bad-check", "no-build", "no-host"])
+      revs[tag] = (await prod.sh(`git -C ${ORIGIN} rev-parse ${tag}^{commit}`)).trim();
   });
+  beforeEach("a checkout at main", () =>
+    prod.sh(
+      `rm -rf ${DIR}; git clone -q --single-branch --no-tags --branch main file://${ORIGIN} ${DIR}`,
+    ),
+  );
 
-  const sh = (script: string) => prod.on.prod.must(["bash", "-euc", script]);
-  const head = async () => (await sh(`cd ${DIR}; git rev-parse HEAD`)).trim();
+  const head = async () => (await prod.sh(`cd ${DIR}; git rev-parse HEAD`)).trim();
   const branch = async () =>
-    (await prod.on.prod.exec(["git", "-C", DIR, "branch", "--show-current"])).stdout.trim();
+    (await prod.host.exec(["git", "-C", DIR, "branch", "--show-current"])).stdout.trim();
 
   function checkout(tag: string, more: More = {}): More {
     return {
@@ -61,7 +53,7 @@ describe("flake", function () {
 
   it("fetches the revision, builds it here, and goes on as with a closure", async () => {
     assert.notEqual(
-      (await prod.on.prod.exec(["git", "-C", DIR, "cat-file", "-e", revs["b"] ?? ""])).code,
+      (await prod.host.exec(["git", "-C", DIR, "cat-file", "-e", revs["b"] ?? ""])).code,
       0,
     );
     const said = await take("b", { toplevel: b });
@@ -78,7 +70,7 @@ describe("flake", function () {
     assert.equal(said.outcome, "committed", said.reason ?? "");
     assert.deepEqual(stepsOf(said), [...BUILT, "switch", "health", "record"]);
     assert.deepEqual(await prod.pointers(), [b, b, b]);
-    const journal = await sh(
+    const journal = await prod.sh(
       "journalctl -q -o cat -u nixos-rebuild-switch-to-configuration | tail -n 20",
     );
     assert.match(journal, /Started nixos-rebuild-switch-to-configuration|Deactivated successfully/);
@@ -115,7 +107,7 @@ describe("flake", function () {
     assert.equal((await take("b", { mode: "boot" })).outcome, "committed");
     assert.deepEqual(await prod.pointers(), [a, b, b]);
     await prod.settle();
-    await sh(`git -C ${DIR} checkout -q main`);
+    await prod.sh(`git -C ${DIR} checkout -q main`);
     const shown = await take("b", { mode: "dry-activate" });
     assert.equal(shown.outcome, "shown", shown.reason ?? "");
     assert.match(shown.shown ?? "", /would stop the following units: .*hypervisor/);
@@ -130,8 +122,8 @@ describe("flake", function () {
   ];
   for (const [what, script] of dirt)
     it(`refuses a dirty tree: ${what}`, async () => {
-      await sh(`cd ${DIR}; ${script}`);
-      const before = await sh(`cd ${DIR}; git status --porcelain`);
+      await prod.sh(`cd ${DIR}; ${script}`);
+      const before = await prod.sh(`cd ${DIR}; git status --porcelain`);
       const said = await take("b");
       assert.equal(said.outcome, "refused");
       assert.deepEqual(stepsOf(said), ["checkout"]);
@@ -139,7 +131,7 @@ describe("flake", function () {
         said.reason ?? "",
         /^The checkout \/opt\/choiros\/checkout is dirty \(.*(flake\.nix|new file)/,
       );
-      assert.equal(await sh(`cd ${DIR}; git status --porcelain`), before, "and leaves it so");
+      assert.equal(await prod.sh(`cd ${DIR}; git status --porcelain`), before, "and leaves it so");
       await isAsBefore();
     });
 
@@ -170,10 +162,10 @@ describe("flake", function () {
   });
 
   it("has a time limit of its own for the build", async () => {
-    await sh(`cd ${ORIGIN}; git checkout -q --detach a
+    await prod.sh(`cd ${ORIGIN}; git checkout -q --detach a
       sed -i 's|mkdir -p "$out/share/desktop"|/usr/bin/sleep 60; &|' packages/default.nix
       git -c user.name=x -c user.email=x@example.com commit -qam slow; git tag -f slow`);
-    revs["slow"] = (await sh(`git -C ${ORIGIN} rev-parse slow`)).trim();
+    revs["slow"] = (await prod.sh(`git -C ${ORIGIN} rev-parse slow`)).trim();
     const more = { timeouts: { build: 2, switch: 30, confirm: 2, rollback: 30 } };
     const said = await take("slow", more);
     assert.equal(said.outcome, "refused");
@@ -193,9 +185,9 @@ describe("flake", function () {
     ];
     for (const [more, reason] of cases) {
       const job = await prod.job(undefined, checkout("b", more));
-      assert.match(JSON.stringify((await run(prod.on.prod, job)).result), reason);
+      assert.match(JSON.stringify((await run(prod.host, job)).result), reason);
     }
-    assert.notEqual((await prod.on.prod.exec(["test", "-e", "/tmp/owned"])).code, 0);
+    assert.notEqual((await prod.host.exec(["test", "-e", "/tmp/owned"])).code, 0);
     await isAsBefore();
   });
 });

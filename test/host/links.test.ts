@@ -1,9 +1,8 @@
 // The strategy links, on a real host: units that run from links outside the store.
 import assert from "node:assert/strict";
-import type { Verdict } from "../../contract/verdict.ts";
 import type { Argument } from "../../providers/executors/argument.ts";
-import { ask, eventually, follow, reach, run, start } from "./on-host.ts";
-import { type More, PROBES, Prod, stepsOf } from "./prod.ts";
+import { ask, eventually, follow, run } from "./on-host.ts";
+import { isRolledBack, type More, Prod, SOAKING, stepsOf, transactionRoots } from "./prod.ts";
 import { KEY } from "./releases.ts";
 
 const BIN = "/opt/choiros/bin";
@@ -12,42 +11,40 @@ const UNIT = "hypervisor.service";
 
 describe("links", function () {
   this.timeout(120_000);
-  let prod: Prod;
+  const prod = Prod.onceSettled();
   /** hypervisor 1.4.0, 1.5.0, and 1.6.0, which answers 503. */
   let old: string;
   let good: string;
   let sick: string;
 
-  before("a lab whose prod runs the hypervisor from a link", async function () {
+  before("prod runs the hypervisor from a link", async function () {
     this.timeout(300_000);
-    prod = await Prod.open();
     [old, good, sick] = (await Promise.all(["bridge", "bridge-b", "bridge-503"].map(bring))) as [
       string,
       string,
       string,
     ];
-    await prod.on.prod.must(["mkdir", "-p", BIN]);
+    await prod.host.must(["mkdir", "-p", BIN]);
     const said = await prod.activate("bridge", { links: links(old) });
     assert.equal(said.outcome, "committed", said.reason ?? "");
   });
-  after(() => prod?.close());
   beforeEach(async () => {
     if ((await leads()) !== file(old) || (await runs()) !== old) {
-      await sh(`rm -f ${LINK}; ln -s ${file(old)} ${LINK}; systemctl restart ${UNIT}`);
+      await prod.sh(`rm -f ${LINK}; ln -s ${file(old)} ${LINK}; systemctl restart ${UNIT}`);
     }
   });
 
   /** The hypervisor of a tag, valid on prod. */
   async function bring(tag: string): Promise<string> {
-    const { rev, components } = await prod.on.resolve(tag, {
+    const { rev, components } = await prod.releases.resolve(tag, {
       hosts: {},
       components: { hypervisor: "hypervisor" },
     });
-    const { paths } = await prod.on.build(rev, {
+    const { paths } = await prod.releases.build(rev, {
       hypervisor: components["hypervisor"]?.drvPath ?? "",
     });
     const { path } = (paths as Record<string, { path: string }>)["hypervisor"] ?? { path: "" };
-    assert.ok("copied" in (await prod.on.push([path])), KEY);
+    assert.ok("copied" in (await prod.releases.push([path])), KEY);
     return path;
   }
 
@@ -63,9 +60,13 @@ describe("links", function () {
   }
   const relink = (component: string, more: More = {}) =>
     prod.activate(undefined, { strategy: "links", links: links(component), ...more });
+  /** On trial, and not healthy for long enough. */
+  const relinkToHealth = (component: string) =>
+    prod.beginTo("health", undefined, {
+      ...{ strategy: "links", links: links(component), probes: SOAKING },
+    });
 
-  const sh = (script: string) => prod.on.prod.must(["bash", "-euc", script]);
-  const leads = async () => (await prod.on.prod.exec(["readlink", LINK])).stdout.trim();
+  const leads = async () => (await prod.host.exec(["readlink", LINK])).stdout.trim();
   const look = () => prod.look({ links: { directory: BIN, names: ["hypervisor"] } });
   async function runs(): Promise<string | undefined> {
     const unit = (await look()).units[UNIT];
@@ -76,21 +77,15 @@ describe("links", function () {
   async function isAsBefore(): Promise<void> {
     assert.equal(await leads(), file(old));
     assert.equal(await runs(), old);
-    const { linksOnTrial, roots, failedUnits } = await look();
-    assert.equal(linksOnTrial, null);
-    assert.deepEqual(failedUnits, []);
+    const state = await look();
+    assert.equal(state.linksOnTrial, null);
+    assert.deepEqual(state.failedUnits, []);
+    assert.deepEqual(transactionRoots(state), []);
     assert.deepEqual(
-      Object.keys(roots).filter((name) => name.startsWith("transaction")),
-      [],
+      (await prod.sh(`ls -A ${BIN}`)).trim(),
+      "hypervisor",
+      "nothing is left beside it",
     );
-    assert.deepEqual((await sh(`ls -A ${BIN}`)).trim(), "hypervisor", "nothing is left beside it");
-  }
-  function isRolledBack(said: Verdict, step: string, reason: RegExp): void {
-    assert.equal(said.outcome, "rolled-back", said.reason ?? "");
-    assert.equal(said.failedStep, step);
-    assert.match(said.reason ?? "", reason);
-    assert.ok(said.healthAfterRollback?.every(({ ok }) => ok));
-    assert.ok(said.diagnostics);
   }
 
   it("alone: replaces the link, restarts the unit, proves it, and switches no system", async () => {
@@ -119,20 +114,20 @@ describe("links", function () {
 
   it("holds what the link leads to, and what it led to before, against a garbage collection", async () => {
     await relink(good);
-    await sh("nix-store --add /etc/hostname");
+    await prod.sh("nix-store --add /etc/hostname");
     for (const path of await dead()) assert.ok(path !== good && path !== old, path);
-    await ask(prod.on.prod, "forget", {});
+    await ask(prod.host, "forget", {});
     assert.ok((await dead()).includes(old), "given up, what ran before is free");
     assert.ok(!(await dead()).includes(good), "given up, what runs is still held");
-    await sh(`ln -sfT ${file(old)} ${LINK}`);
+    await prod.sh(`ln -sfT ${file(old)} ${LINK}`);
     assert.ok((await dead()).includes(good), "until the link leads elsewhere");
     await bring("bridge-b");
     assert.equal((await prod.activate("bridge", { links: links(old) })).outcome, "committed");
   });
   async function dead(): Promise<string[]> {
     // The processes themselves hold what they run.
-    await sh(`systemctl stop ${UNIT}`);
-    const said = await sh("nix-store --gc --print-dead");
+    await prod.sh(`systemctl stop ${UNIT}`);
+    const said = await prod.sh("nix-store --gc --print-dead");
     assert.match(said, /-hostname\n/, "there is garbage at all");
     return said.split("\n");
   }
@@ -148,17 +143,12 @@ describe("links", function () {
   it("goes back when nobody confirms, and when it is cancelled", async () => {
     isRolledBack(await relink(good, { confirm: true }), "await-confirmation", /No confirmation/);
     await isAsBefore();
-    const soak = PROBES.map((probe) => ({ ...probe, soakSeconds: 60 }));
-    const job = await prod.job(undefined, {
-      ...{ strategy: "links", links: links(good), probes: soak },
-    });
-    await start(prod.on.prod, job);
-    await reach(prod.on.prod, job.id, "health");
+    const job = await relinkToHealth(good);
     assert.equal(await runs(), good, "it was on trial");
-    await ask(prod.on.prod, "cancel", { id: job.id });
+    await ask(prod.host, "cancel", { id: job.id });
     await eventually(
       "it has ended",
-      async () => (await follow(prod.on.prod, job.id)).state === "finished",
+      async () => (await follow(prod.host, job.id)).state === "finished",
     );
     await isAsBefore();
   });
@@ -170,36 +160,36 @@ describe("links", function () {
   });
 
   it("leaves a unit stopped that was stopped before", async () => {
-    await sh(`systemctl stop ${UNIT}`);
+    await prod.sh(`systemctl stop ${UNIT}`);
     const said = await relink(sick);
     assert.equal(said.outcome, "rolled-back");
     assert.equal((await look()).units[UNIT]?.active, "inactive");
-    await sh(`systemctl start ${UNIT}`);
+    await prod.sh(`systemctl start ${UNIT}`);
     await isAsBefore();
   });
 
   it("keeps a regular file that was there: back in its place, or for good", async () => {
     const script = "#!/bin/sh\nexec /usr/bin/python3 -IS /opt/choiros/hypervisor\n";
-    await sh(`cp ${old}/libexec/hypervisor /opt/choiros/hypervisor`);
+    await prod.sh(`cp ${old}/libexec/hypervisor /opt/choiros/hypervisor`);
     const put = `rm ${LINK}; printf '${script.replaceAll("\n", "\\n")}' >${LINK}; chmod 755 ${LINK}`;
-    await sh(put);
-    const before = await sh(`stat -c '%a %U %Y' ${LINK}; cat ${LINK}`);
+    await prod.sh(put);
+    const before = await prod.sh(`stat -c '%a %U %Y' ${LINK}; cat ${LINK}`);
     isRolledBack(await relink(sick), "health", /503/);
-    assert.equal(await sh(`stat -c '%a %U %Y' ${LINK}; cat ${LINK}`), before);
+    assert.equal(await prod.sh(`stat -c '%a %U %Y' ${LINK}; cat ${LINK}`), before);
 
     const said = await relink(good);
     assert.equal(said.outcome, "committed", said.reason ?? "");
     const kept = said.links?.[0]?.kept ?? "";
     assert.equal(said.links?.[0]?.before, "(no link)");
-    assert.equal(await sh(`stat -c '%a %U %Y' ${kept}; cat ${kept}`), before);
+    assert.equal(await prod.sh(`stat -c '%a %U %Y' ${kept}; cat ${kept}`), before);
     assert.equal((await relink(old)).outcome, "committed");
-    assert.equal(await sh(`cat ${kept}`), script, "also after the next one");
+    assert.equal(await prod.sh(`cat ${kept}`), script, "also after the next one");
   });
 
   it("takes a link away again where there was none", async () => {
-    await sh(`systemctl stop ${UNIT}; rm ${LINK}`);
+    await prod.sh(`systemctl stop ${UNIT}; rm ${LINK}`);
     assert.equal((await relink(sick)).outcome, "rolled-back");
-    assert.notEqual((await prod.on.prod.exec(["test", "-L", LINK])).code, 0);
+    assert.notEqual((await prod.host.exec(["test", "-L", LINK])).code, 0);
   });
 
   it("finds out that a process does not run what the link leads to", async () => {
@@ -213,7 +203,7 @@ describe("links", function () {
   });
 
   it("repairs a link that was changed by hand, and a unit that was not restarted", async () => {
-    await sh(`ln -sfT ${file(good)} ${LINK}`);
+    await prod.sh(`ln -sfT ${file(good)} ${LINK}`);
     assert.deepEqual((await look()).links, { hypervisor: file(good) });
     assert.equal((await look()).units[UNIT]?.memberOf, false);
     const said = await relink(good);
@@ -252,7 +242,7 @@ describe("links", function () {
     isRolledBack(back, "health", /503/);
     assert.equal(await leads(), file(good));
     assert.equal(await runs(), good);
-    assert.equal((await look()).currentSystem, await prod.on.onProd("bridge-b"));
+    assert.equal((await look()).currentSystem, await prod.releases.onProd("bridge-b"));
     assert.equal((await prod.activate("bridge", { links: links(old) })).outcome, "committed");
   });
 
@@ -266,14 +256,9 @@ describe("links", function () {
   });
 
   it("cut off: what is on trial is seen, and the next failure goes back to what was proven", async () => {
-    const soak = PROBES.map((probe) => ({ ...probe, soakSeconds: 60 }));
-    const job = await prod.job(undefined, {
-      ...{ strategy: "links", links: links(good), probes: soak },
-    });
-    await start(prod.on.prod, job);
-    await reach(prod.on.prod, job.id, "health");
-    await prod.on.prod.powerCut();
-    await prod.on.prod.boot();
+    const job = await relinkToHealth(good);
+    await prod.host.powerCut();
+    await prod.host.boot();
     assert.equal(await leads(), file(good), "links are not part of what a reboot takes back");
     assert.equal((await look()).linksOnTrial, job.id);
     isRolledBack(await relink(sick), "health", /503/);
@@ -305,9 +290,9 @@ describe("links", function () {
       assert.deepEqual(stepsOf(said), ["preflight"]);
       assert.match(said.reason ?? "", reason);
     }
-    await sh(`rm ${LINK}; mkdir ${LINK}`);
+    await prod.sh(`rm ${LINK}; mkdir ${LINK}`);
     assert.match((await relink(good)).reason ?? "", /is a directory, which a link cannot replace/);
-    await sh(`rmdir ${LINK}; ln -s ${file(old)} ${LINK}`);
+    await prod.sh(`rmdir ${LINK}; ln -s ${file(old)} ${LINK}`);
     await isAsBefore();
     assert.deepEqual(await prod.invocations(), before);
   });
@@ -329,7 +314,7 @@ describe("links", function () {
     ];
     for (const [more, reason] of cases) {
       const argument = { strategy: "links", links: links(good), ...more };
-      const { result } = await run(prod.on.prod, await prod.job(undefined, argument));
+      const { result } = await run(prod.host, await prod.job(undefined, argument));
       assert.match(JSON.stringify(result), reason, JSON.stringify(more));
     }
     await isAsBefore();
@@ -337,16 +322,16 @@ describe("links", function () {
 
   it("takes a strange directory for what it is", async () => {
     const strange = `/opt/choiros/$(touch /tmp/owned) 'a"b`;
-    await prod.on.prod.must(["mkdir", "-p", strange]);
+    await prod.host.must(["mkdir", "-p", strange]);
     const said = await relink(old, { links: links(old, { directory: strange, restart: [] }) });
     assert.equal(said.outcome, "committed", said.reason ?? "");
-    const made = await prod.on.prod.must(["readlink", `${strange}/hypervisor`]);
+    const made = await prod.host.must(["readlink", `${strange}/hypervisor`]);
     assert.equal(made.trim(), file(old));
-    assert.notEqual((await prod.on.prod.exec(["test", "-e", "/tmp/owned"])).code, 0);
+    assert.notEqual((await prod.host.exec(["test", "-e", "/tmp/owned"])).code, 0);
   });
 
   async function invocation(): Promise<string> {
-    return prod.on.prod.must(["systemctl", "show", "--value", "-p", "InvocationID", UNIT]);
+    return prod.host.must(["systemctl", "show", "--value", "-p", "InvocationID", UNIT]);
   }
 
   /** A component with bin/hypervisor of this text, made on prod itself. */
@@ -354,6 +339,6 @@ describe("links", function () {
     const script = `rm -rf /tmp/made && mkdir -p "$(dirname "/tmp/made/bin/$3")"
       printf %s "$1" >"/tmp/made/bin/$3" && chmod "$2" "/tmp/made/bin/$3" && nix-store --add /tmp/made`;
     const argv: Argument[] = ["bash", "-euc", script, "bash", text, access, name];
-    return (await prod.on.prod.must(argv as string[])).trim();
+    return (await prod.host.must(argv as string[])).trim();
   }
 });

@@ -1,36 +1,19 @@
 // The modes of an activation, on a real host: what each changes now, what at the next boot, and how each goes back.
 import assert from "node:assert/strict";
-import { verdict } from "../../contract/verdict.ts";
-import { finish, newId, reach, run, start } from "./on-host.ts";
-import { PROBES, Prod, stepsOf } from "./prod.ts";
+import { run } from "./on-host.ts";
+import { Prod, stepsOf, usualProbes } from "./prod.ts";
 
 describe("modes", function () {
   this.timeout(120_000);
-  let prod: Prod;
+  const prod = Prod.alwaysSettled();
   let a: string;
   let b: string;
 
-  before("a lab whose prod runs release a", async function () {
+  before("release b is there too", async function () {
     this.timeout(300_000);
-    prod = await Prod.open();
     a = prod.a;
-    b = await prod.on.onProd("b");
+    b = await prod.releases.onProd("b");
   });
-  after(() => prod?.close());
-  beforeEach(async () => {
-    const { currentSystem, profile } = await prod.look();
-    if (currentSystem !== a || profile !== a) await prod.settle();
-  });
-
-  async function isAsBefore(): Promise<void> {
-    assert.deepEqual(await prod.pointers(), [a, a, a]);
-    const { roots, failedUnits } = await prod.look();
-    assert.deepEqual(
-      Object.keys(roots).filter((name) => name.startsWith("transaction")),
-      [],
-    );
-    assert.deepEqual(failedUnits, []);
-  }
 
   describe("test", () => {
     it("activates and proves, and leaves the boot default: a reboot goes back", async () => {
@@ -49,15 +32,15 @@ describe("modes", function () {
       const { roots, ledger } = await prod.look();
       assert.deepEqual([roots["tested"], roots["current"]], [b, a]);
       assert.deepEqual([ledger?.["outcome"], ledger?.["mode"]], ["tested", "test"]);
-      await prod.on.prod.powerCut();
-      await prod.on.prod.boot();
-      await isAsBefore();
+      await prod.host.powerCut();
+      await prod.host.boot();
+      await prod.isAtRest();
     });
 
     it("holds what runs and the way back against a garbage collection", async () => {
       await prod.activate("b", { mode: "test" });
-      await prod.on.prod.must(["nix-store", "--add", "/etc/hostname"]);
-      const dead = await prod.on.prod.must(["nix-store", "--gc", "--print-dead"]);
+      await prod.host.must(["nix-store", "--add", "/etc/hostname"]);
+      const dead = await prod.host.must(["nix-store", "--gc", "--print-dead"]);
       assert.match(dead, /-hostname/, "there is garbage at all");
       for (const path of [a, b]) assert.ok(!dead.includes(path), `${path} is not held`);
     });
@@ -79,11 +62,11 @@ describe("modes", function () {
     it("rolls back what is not healthy, and what nobody confirms", async () => {
       const sick = await prod.activate("c-503", { mode: "test" });
       assert.equal(sick.outcome, "rolled-back");
-      await isAsBefore();
+      await prod.isAsBefore();
       const unconfirmed = await prod.activate("b", { mode: "test", confirm: true });
       assert.equal(unconfirmed.failedStep, "await-confirmation");
       assert.equal(unconfirmed.outcome, "rolled-back");
-      await isAsBefore();
+      await prod.isAsBefore();
     });
   });
 
@@ -97,8 +80,8 @@ describe("modes", function () {
       assert.deepEqual(said.probes, []);
       assert.deepEqual(await prod.pointers(), [a, b, b]);
       assert.deepEqual(await prod.invocations(), before);
-      await prod.on.prod.powerCut();
-      await prod.on.prod.boot();
+      await prod.host.powerCut();
+      await prod.host.boot();
       assert.deepEqual(await prod.pointers(), [b, b, b]);
     });
 
@@ -108,7 +91,7 @@ describe("modes", function () {
       assert.equal(said.outcome, "committed", said.reason ?? "");
       const [running, ...next] = await prod.pointers();
       assert.equal(running, a);
-      assert.deepEqual(next, Array(2).fill(await prod.on.onProd("boot-only")));
+      assert.deepEqual(next, Array(2).fill(await prod.releases.onProd("boot-only")));
     });
 
     it("puts profile and boot default back when it fails", async () => {
@@ -120,34 +103,32 @@ describe("modes", function () {
         /boot default could not be written: Pre-switch checks failed/,
       );
       assert.deepEqual(stepsOf(said), ["preflight", "boot", "put-back"]);
-      await isAsBefore();
+      await prod.isAsBefore();
       assert.deepEqual(await prod.invocations(), before);
     });
 
     it("tells that the boot loader is in doubt, until it has been written", async () => {
       const loader = "/boot/loader";
-      await prod.on.prod.must(["mount", "--bind", "-o", "ro", loader, loader]);
+      await prod.host.must(["mount", "--bind", "-o", "ro", loader, loader]);
       try {
         const said = await prod.activate("b", { mode: "boot" });
         assert.equal(said.outcome, "refused");
         assert.match(said.reason ?? "", /could not be written for \/nix\/store\S+ either: /);
         assert.equal((await prod.look()).bootUnproven, a);
       } finally {
-        await prod.on.prod.must(["umount", loader]);
+        await prod.host.must(["umount", loader]);
       }
-      await prod.settle();
+      assert.equal((await prod.activate("a")).outcome, "committed");
       assert.equal((await prod.look()).bootUnproven, null);
     });
   });
 
   describe("immediate", () => {
     it("makes it the boot default first, then runs and proves it, and asks nobody", async () => {
-      const soak = PROBES.map((probe) => ({ ...probe, soakSeconds: 3 }));
-      const job = await prod.job("b", { mode: "immediate", confirm: true, probes: soak });
-      await start(prod.on.prod, job);
-      await reach(prod.on.prod, job.id, "health");
+      const soak = { mode: "immediate", confirm: true, probes: usualProbes({ soakSeconds: 3 }) };
+      const job = await prod.beginTo("health", "b", soak);
       assert.deepEqual(await prod.pointers(), [b, b, b], "before it is proven");
-      const said = verdict.parse((await finish(prod.on.prod, job.id)).result);
+      const said = await prod.end(job);
       assert.equal(said.outcome, "committed", said.reason ?? "");
       assert.deepEqual(stepsOf(said), ["preflight", "switch", "health", "record"]);
       assert.deepEqual((await prod.look()).roots, { current: b, previous: a });
@@ -160,14 +141,14 @@ describe("modes", function () {
       assert.match(said.reason ?? "", /^hypervisor is not healthy: 503\.$/);
       assert.ok(said.diagnostics);
       assert.ok(said.healthAfterRollback?.every(({ ok }) => ok));
-      await isAsBefore();
+      await prod.isAsBefore();
     });
 
     it("goes back when the activation script fails", async () => {
       const said = await prod.activate("bad-activate", { mode: "immediate" });
       assert.equal(said.outcome, "rolled-back");
       assert.equal(said.failedStep, "switch");
-      await isAsBefore();
+      await prod.isAsBefore();
     });
 
     it("puts the boot default back, and restarts nothing, when the switch is refused", async () => {
@@ -175,7 +156,7 @@ describe("modes", function () {
       const said = await prod.activate("bad-check", { mode: "immediate" });
       assert.equal(said.outcome, "refused");
       assert.deepEqual(stepsOf(said), ["preflight", "switch", "put-back"]);
-      await isAsBefore();
+      await prod.isAsBefore();
       assert.deepEqual(await prod.invocations(), before);
     });
   });
@@ -190,21 +171,20 @@ describe("modes", function () {
       assert.match(said.shown ?? "", /would stop the following units: .*hypervisor\.service/);
       assert.deepEqual(await seen(), before);
       assert.deepEqual(await prod.invocations(), invocations);
-      await isAsBefore();
+      await prod.isAsBefore();
     });
 
     it("tells why it cannot show it", async () => {
       const said = await prod.activate("bad-check", { mode: "dry-activate" });
       assert.equal(said.outcome, "refused");
       assert.match(said.reason ?? "", /dry-activate ended with 1: Pre-switch checks failed/);
-      await isAsBefore();
+      await prod.isAsBefore();
     });
   });
 
   it("a mode that does not exist is refused before anything is looked at", async () => {
-    const id = newId("activate");
-    const job = { ...(await prod.job("b", { mode: "yolo; reboot" })), id };
-    const { result } = await run(prod.on.prod, job);
+    const job = await prod.job("b", { mode: "yolo; reboot" });
+    const { result } = await run(prod.host, job);
     assert.match(JSON.stringify(result), /\[mode\] is not one of switch, immediate, boot/);
   });
 });

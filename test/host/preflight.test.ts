@@ -1,54 +1,31 @@
 // What a host refuses before anything is touched. Every fault is a real one, and is shown to be there first.
 import assert from "node:assert/strict";
 import type { Verdict } from "../../contract/verdict.ts";
-import { ask, eventually, follow, reach } from "./on-host.ts";
-import { Releases, UNITS } from "./releases.ts";
-import { type More, SOAKING, Transactions } from "./transaction.ts";
+import { ask, eventually, follow } from "./on-host.ts";
+import { type More, Prod, SOAKING } from "./prod.ts";
+import { UNITS } from "./releases.ts";
 
 const NIXOS_REBUILD = "nixos-rebuild-switch-to-configuration.service";
 const LOCK = "/run/nixos/switch-to-configuration.lock";
 
 describe("preflight", function () {
   this.timeout(120_000);
-  let on: Releases;
-  let host: Transactions;
-  let a: string;
-
-  before("a lab whose prod runs release a", async function () {
-    this.timeout(300_000);
-    on = await Releases.open(process.env["TEST_LAB"] ?? "test");
-    host = new Transactions(on);
-    await on.prod.reset();
-    a = await on.onProd("a");
-    assert.equal((await host.activate("a")).outcome, "committed");
-  });
-  after(async () => {
-    await on?.prod.reset();
-    await on?.close();
-  });
+  const prod = Prod.alwaysSettled();
   const undo: (() => Promise<unknown>)[] = [];
   afterEach("without the fault", async () => {
     for (const step of undo.splice(0).reverse()) await step();
   });
-  beforeEach(async () => {
-    if ((await host.look()).currentSystem !== a)
-      assert.equal((await host.activate("a")).outcome, "committed");
-  });
-
-  function sh(script: string): Promise<string> {
-    return on.prod.must(["bash", "-euc", script]);
-  }
 
   /** Lets `script` run on the host in a unit of its own until the test is over. */
   async function meanwhile(unit: string, ...argv: string[]): Promise<void> {
-    await on.prod.must(["systemd-run", "--quiet", `--unit=${unit}`, "--", ...argv]);
-    undo.push(() => on.prod.must(["systemctl", "stop", unit]));
+    await prod.host.must(["systemd-run", "--quiet", `--unit=${unit}`, "--", ...argv]);
+    undo.push(() => prod.host.must(["systemctl", "stop", unit]));
   }
 
   /** Refused before anything was touched, in these words; `todo` says what to do. */
   async function isRefused(tag: string, reason: RegExp, todo: RegExp, more: More = {}) {
     const before = await traces();
-    const said = await host.activate(tag, more);
+    const said = await prod.activate(tag, more);
     assert.equal(said.outcome, "refused", said.reason ?? "");
     assert.equal(said.failedStep, "preflight");
     assert.match(said.reason ?? "", reason);
@@ -61,8 +38,8 @@ describe("preflight", function () {
 
   /** What a host would show if it had been touched. */
   async function traces(): Promise<string> {
-    const { currentSystem, profile, roots, units } = await host.look();
-    const processes = await on.prod.must([
+    const { currentSystem, profile, roots, units } = await prod.look();
+    const processes = await prod.host.must([
       ...[
         "systemctl",
         "show",
@@ -71,7 +48,7 @@ describe("preflight", function () {
         ...UNITS,
       ],
     ]);
-    const boot = await host.bootDefault();
+    const boot = await prod.bootDefault();
     return JSON.stringify([currentSystem, profile, boot, roots, Object.keys(units), processes]);
   }
 
@@ -83,7 +60,7 @@ describe("preflight", function () {
   }
 
   it("says nothing where nothing is wrong, and takes little time", async () => {
-    const said = await host.activate("b");
+    const said = await prod.activate("b");
     assert.equal(said.outcome, "committed", said.reason ?? "");
     assert.deepEqual(said.notes, []);
     assert.equal(said.advice, null);
@@ -93,9 +70,9 @@ describe("preflight", function () {
 
   it("another machine, an absent path, no system, another architecture", async () => {
     const nowhere = "/nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-nowhere";
-    const plain = (await sh("mkdir -p /tmp/plain && nix-store --add /tmp/plain")).trim();
+    const plain = (await prod.sh("mkdir -p /tmp/plain && nix-store --add /tmp/plain")).trim();
     const foreign = (
-      await sh(`rm -rf /tmp/arm && cp -r --preserve=mode,links ${await on.onProd("b")} /tmp/arm
+      await prod.sh(`rm -rf /tmp/arm && cp -r --preserve=mode,links ${await prod.releases.onProd("b")} /tmp/arm
         chmod -R u+w /tmp/arm && echo -n aarch64-linux >/tmp/arm/system && nix-store --add /tmp/arm`)
     ).trim();
     await isRefused("b", /its machine-id is [0-9a-f]{32}, not 0{32}/, /\[host\.machineId\]/, {
@@ -117,20 +94,20 @@ describe("preflight", function () {
     const setting = /\[activation\.preflight\.diskMarginMiB\]/;
     // A disk of its own above what is there: what is written meanwhile is gone with it.
     const small = async (path: string, size: string) => {
-      await sh(`mkdir -p /mnt/small && mount -t tmpfs -o size=${size} tmpfs /mnt/small
+      await prod.sh(`mkdir -p /mnt/small && mount -t tmpfs -o size=${size} tmpfs /mnt/small
         mkdir /mnt/small/{upper,work}
         mount -t overlay small -o lowerdir=${path},upperdir=/mnt/small/upper,workdir=/mnt/small/work ${path}`);
-      undo.push(() => sh(`umount --lazy ${path} && umount --lazy /mnt/small`));
+      undo.push(() => prod.sh(`umount --lazy ${path} && umount --lazy /mnt/small`));
     };
     const free = async (path: string) =>
-      Number((await sh(`df -B1 --output=avail ${path} | tail -n 1`)).trim()) / 1048576;
+      Number((await prod.sh(`df -B1 --output=avail ${path} | tail -n 1`)).trim()) / 1048576;
 
     await small("/nix", "40M");
     assert.ok((await free("/nix")) < 41);
     await isRefused("b", /^Only (39|40) MiB are free on \/nix, 64 MiB are needed\.$/, setting);
-    const { free: bytes } = await ask(on.prod, "missing", { paths: [] });
+    const { free: bytes } = await ask(prod.host, "missing", { paths: [] });
     assert.ok(Number(bytes) < 41 * 1048576, `${bytes}`);
-    const fits = await host.activate("a", { preflight: { diskMarginMiB: 20 } });
+    const fits = await prod.activate("a", { preflight: { diskMarginMiB: 20 } });
     assert.equal(fits.outcome, "committed", fits.reason ?? "");
     for (const step of undo.splice(0).reverse()) await step();
 
@@ -139,33 +116,35 @@ describe("preflight", function () {
     await isRefused("b", /^Only (29|30) MiB are free on \/var, 64 MiB are needed\.$/, setting);
     for (const step of undo.splice(0).reverse()) await step();
 
-    await sh(
+    await prod.sh(
       "cp -r /boot /tmp/boot && mount -t tmpfs -o size=1M tmpfs /boot && cp -r /tmp/boot/. /boot",
     );
-    undo.push(() => sh("umount --lazy /boot"));
+    undo.push(() => prod.sh("umount --lazy /boot"));
     assert.ok((await free("/boot")) < 1.1);
     await isRefused(
       "b",
       /^Only 0 MiB are free on \/boot, 2 MiB are needed for its kernel and initrd\.$/,
       /nix-collect-garbage/,
     );
-    const kernel = await sh(`readlink -f ${await on.onProd("b")}/{kernel,initrd}`);
+    const kernel = await prod.sh(`readlink -f ${await prod.releases.onProd("b")}/{kernel,initrd}`);
     const names = kernel.trim().split("\n");
     for (const name of names)
-      await sh(`mkdir -p /boot/kernels && : >/boot/kernels/${name.split("/").slice(3).join("-")}`);
-    assert.equal((await host.activate("a")).outcome, "committed", "both are there already");
+      await prod.sh(
+        `mkdir -p /boot/kernels && : >/boot/kernels/${name.split("/").slice(3).join("-")}`,
+      );
+    assert.equal((await prod.activate("a")).outcome, "committed", "both are there already");
   });
 
   it("no inodes left", async () => {
-    await sh(`mkdir -p /mnt/few && mount -t tmpfs -o size=200M,nr_inodes=500 tmpfs /mnt/few && mkdir /mnt/few/{upper,work}
+    await prod.sh(`mkdir -p /mnt/few && mount -t tmpfs -o size=200M,nr_inodes=500 tmpfs /mnt/few && mkdir /mnt/few/{upper,work}
       mount -t overlay few -o lowerdir=/var,upperdir=/mnt/few/upper,workdir=/mnt/few/work /var`);
-    undo.push(() => sh("umount --lazy /var && umount --lazy /mnt/few"));
-    assert.ok(Number((await sh("df --output=iavail /var | tail -n 1")).trim()) < 500);
+    undo.push(() => prod.sh("umount --lazy /var && umount --lazy /mnt/few"));
+    assert.ok(Number((await prod.sh("df --output=iavail /var | tail -n 1")).trim()) < 500);
     await isRefused("b", /^Only \d+ inodes are free on \/var, 1000 are needed\.$/, /Free some/);
   });
 
   it("too little memory", async () => {
-    const meminfo = await sh("cat /proc/meminfo");
+    const meminfo = await prod.sh("cat /proc/meminfo");
     const available = Math.floor(Number(/MemAvailable: +(\d+)/.exec(meminfo)?.[1]) / 1024);
     const least = available * 3;
     await isRefused(
@@ -180,10 +159,10 @@ describe("preflight", function () {
     await meanwhile("test-lock", "flock", LOCK, "sleep", "60");
     await eventually(
       "it is locked",
-      async () => (await on.prod.exec(["flock", "--nonblock", LOCK, "true"])).code !== 0,
+      async () => (await prod.host.exec(["flock", "--nonblock", LOCK, "true"])).code !== 0,
     );
     const pid = (
-      await on.prod.must(["systemctl", "show", "--property=MainPID", "--value", "test-lock"])
+      await prod.host.must(["systemctl", "show", "--property=MainPID", "--value", "test-lock"])
     ).trim();
     const said = await isRefused("b", /holds its lock: process \d+/, /systemctl status \d+/);
     assert.match(
@@ -198,21 +177,23 @@ describe("preflight", function () {
     await meanwhile(NIXOS_REBUILD, "sleep", "60");
     await isRefused("b", /nixos-rebuild is switching this host now/, /Wait until it has ended/);
     for (const step of undo.splice(0).reverse()) await step();
-    await sh("printf '#!/bin/sh\\nsleep 60\\n' >/tmp/nixos-rebuild && chmod +x /tmp/nixos-rebuild");
+    await prod.sh(
+      "printf '#!/bin/sh\\nsleep 60\\n' >/tmp/nixos-rebuild && chmod +x /tmp/nixos-rebuild",
+    );
     await meanwhile("test-building", "/tmp/nixos-rebuild", "switch", "--flake", ".#choiros-prod");
     await isRefused("b", /Somebody else is switching .*nixos-rebuild switch --flake/, /Wait until/);
   });
 
   it("the activation script that a killed switch has left running", async () => {
-    const slow = await on.onProd("slow-activate");
+    const slow = await prod.releases.onProd("slow-activate");
     const run = ["systemd-run", "--quiet", "--unit=test-switch", "--property=KillMode=process"];
-    await on.prod.must([...run, `${slow}/bin/switch-to-configuration`, "test"]);
+    await prod.host.must([...run, `${slow}/bin/switch-to-configuration`, "test"]);
     const goesOn = async () =>
-      (await on.prod.exec(["pgrep", "--full", `${slow}/activate`])).code === 0;
+      (await prod.host.exec(["pgrep", "--full", `${slow}/activate`])).code === 0;
     await eventually("the script runs", goesOn);
-    await on.prod.must(["systemctl", "kill", "--kill-whom=main", "--signal=KILL", "test-switch"]);
+    await prod.host.must(["systemctl", "kill", "--kill-whom=main", "--signal=KILL", "test-switch"]);
     undo.push(() => eventually("the script has ended", async () => !(await goesOn())));
-    const said = await host.activate("b");
+    const said = await prod.activate("b");
     assert.ok(await goesOn(), "it goes on without the switch");
     assert.equal(said.outcome, "refused", said.reason ?? "");
     assert.match(
@@ -222,25 +203,25 @@ describe("preflight", function () {
   });
 
   it("a unit that an earlier nixos-rebuild left as failed is reset, and said", async () => {
-    await sh(`systemd-run --quiet --unit=${NIXOS_REBUILD} false || true`);
+    await prod.sh(`systemd-run --quiet --unit=${NIXOS_REBUILD} false || true`);
     await eventually(
       "it failed",
-      async () => (await on.prod.exec(["systemctl", "is-failed", NIXOS_REBUILD])).code === 0,
+      async () => (await prod.host.exec(["systemctl", "is-failed", NIXOS_REBUILD])).code === 0,
     );
     const again = ["systemd-run", "--quiet", `--unit=${NIXOS_REBUILD}`, "true"];
-    assert.notEqual((await on.prod.exec(again)).code, 0, "it blocks the next one");
-    const said = await host.activate("b");
+    assert.notEqual((await prod.host.exec(again)).code, 0, "it blocks the next one");
+    const said = await prod.activate("b");
     assert.equal(said.outcome, "committed", said.reason ?? "");
     await isTold(
       said,
       /was left over as failed, which makes every nixos-rebuild fail; it is reset/,
     );
-    assert.equal((await on.prod.exec(again)).code, 0);
+    assert.equal((await prod.host.exec(again)).code, 0);
   });
 
   it("what a killed switch did not get to is told", async () => {
-    await sh("echo caddy.service >/run/nixos/start-list");
-    const said = await host.activate("b");
+    await prod.sh("echo caddy.service >/run/nixos/start-list");
+    const said = await prod.activate("b");
     assert.equal(said.outcome, "committed", said.reason ?? "");
     await isTold(
       said,
@@ -258,10 +239,10 @@ describe("preflight", function () {
         preflight: { kernelChange: "refuse" },
       },
     );
-    const said = await host.activate("new-kernel");
+    const said = await prod.activate("new-kernel");
     assert.equal(said.outcome, "committed", said.reason ?? "");
     await isTold(said, /another kernel, initrd than .* takes effect at the next reboot/);
-    assert.equal((await host.activate("a")).outcome, "committed");
+    assert.equal((await prod.activate("a")).outcome, "committed");
     await isRefused(
       "boot-only",
       /interface to the boot stage \('systemd 2' to 'systemd 3'\)/,
@@ -275,35 +256,37 @@ describe("preflight", function () {
   });
 
   it("a profile that is not what runs is told", async () => {
-    const b = await on.onProd("b");
-    await on.prod.must([`${b}/bin/switch-to-configuration`, "test"]);
-    const said = await host.activate("b");
+    const b = await prod.releases.onProd("b");
+    await prod.host.must([`${b}/bin/switch-to-configuration`, "test"]);
+    const said = await prod.activate("b");
     assert.equal(said.outcome, "committed", said.reason ?? "");
     await isTold(said, /The host runs \S+, but its system profile is \S+/);
   });
 
   it("a refusal does not forget the way back of an activation that was cut off", async () => {
-    const job = await host.job("b", { probes: SOAKING });
-    await host.begin(job);
-    await reach(on.prod, job.id, "health");
-    await on.prod.must(["systemctl", "kill", "--signal=KILL", "nixos-promote-activate"]);
-    await eventually("it is lost", async () => (await follow(on.prod, job.id)).state === "lost");
-    assert.equal((await host.look()).currentSystem, await on.onProd("b"), "b is on trial");
+    const job = await prod.beginTo("health", "b", { probes: SOAKING });
+    await prod.host.must(["systemctl", "kill", "--signal=KILL", "nixos-promote-activate"]);
+    await eventually("it is lost", async () => (await follow(prod.host, job.id)).state === "lost");
+    assert.equal(
+      (await prod.look()).currentSystem,
+      await prod.releases.onProd("b"),
+      "b is on trial",
+    );
     const said = await isRefused("c-503", /its machine-id is/, /machineId/, {
       machineId: "0".repeat(32),
     });
     await isTold(said, /was cut off and has left \S+ on trial; the way back leads to \S+/);
-    assert.equal((await host.activate("c-503")).after.currentSystem, a);
+    assert.equal((await prod.activate("c-503")).after.currentSystem, prod.a);
   });
 
   it("a lower state version, where both systems tell theirs", async () => {
-    assert.equal((await host.activate("guarded")).outcome, "committed");
+    assert.equal((await prod.activate("guarded")).outcome, "committed");
     await isRefused(
       "old-state",
       /system\.stateVersion would go down from 25\.11 to 24\.11/,
       /\[activation\.preflight\.stateVersion\]/,
     );
-    const said = await host.activate("old-state", { preflight: { stateVersion: "allow" } });
+    const said = await prod.activate("old-state", { preflight: { stateVersion: "allow" } });
     assert.equal(said.outcome, "committed", said.reason ?? "");
     await isTold(said, /goes down from 25\.11 to 24\.11/);
   });
@@ -312,8 +295,8 @@ describe("preflight", function () {
     const disk = "/opt/choiros/secrets/platform.env";
     const memory = "/run/choiros/credentials/api_key";
     const put = async (path: string) => {
-      await sh(`mkdir -p ${path.replace(/\/[^/]*$/, "")} && echo SECRET=1 >${path}`);
-      undo.push(() => on.prod.must(["rm", path]));
+      await prod.sh(`mkdir -p ${path.replace(/\/[^/]*$/, "")} && echo SECRET=1 >${path}`);
+      undo.push(() => prod.host.must(["rm", path]));
     };
 
     it("one that is missing is refused, with its unit; one that the activation renders is not", async () => {
@@ -335,16 +318,16 @@ describe("preflight", function () {
         /Keep them on disk/,
         { preflight: { credentials: "persistent" } },
       );
-      const said = await host.activate("secrets");
+      const said = await prod.activate("secrets");
       assert.equal(said.outcome, "committed", said.reason ?? "");
       await isTold(said, /^Not persistent: .*api_key \(hypervisor\.service\)\.$/);
-      assert.equal((await host.activate("a")).outcome, "committed");
+      assert.equal((await prod.activate("a")).outcome, "committed");
     });
 
     it("one on a disk that is really in memory counts as in memory", async () => {
-      await sh("mkdir -p /opt/choiros/secrets && mount -t tmpfs tmpfs /opt/choiros/secrets");
-      undo.push(() => sh("umount --lazy /opt/choiros/secrets"));
-      await sh(`echo SECRET=1 >${disk}`);
+      await prod.sh("mkdir -p /opt/choiros/secrets && mount -t tmpfs tmpfs /opt/choiros/secrets");
+      undo.push(() => prod.sh("umount --lazy /opt/choiros/secrets"));
+      await prod.sh(`echo SECRET=1 >${disk}`);
       await put(memory);
       await isRefused("secrets", /would not survive a reboot, .*platform\.env/, /Keep them/, {
         preflight: { credentials: "persistent" },
@@ -352,7 +335,7 @@ describe("preflight", function () {
     });
 
     it("where only a warning is wanted, the unit shows what comes of it", async () => {
-      const said = await host.activate("secrets", { preflight: { credentials: "warn" } });
+      const said = await prod.activate("secrets", { preflight: { credentials: "warn" } });
       await isTold(said, /do not exist on the host: \/opt\/choiros\/secrets\/platform\.env/);
       assert.equal(said.outcome, "rolled-back", said.reason ?? "");
       assert.match(said.reason ?? "", /hypervisor\.service/);

@@ -1,14 +1,11 @@
 // Probes in a bash on this machine, against a server in this process.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Verdict } from "../../contract/verdict.ts";
 import { type Argument, flatten } from "../../providers/executors/argument.ts";
 import { bash } from "./local-bash.ts";
-import { Transactions } from "./transactions.ts";
+import { ProbedServer } from "./probed-server.ts";
 
 const PROBE = `
 RUN=\${arg[run]} step=health cancelled=
@@ -35,37 +32,13 @@ interface Result {
 
 describe("probes", function () {
   this.timeout(30_000);
-  let server: Server;
-  let base: string;
+  const server = ProbedServer.ofSuite();
   let directory: string;
-  let requests = 0;
 
-  before(async () => {
+  before(() => {
     directory = mkdtempSync(join(tmpdir(), "probe-"));
-    server = createServer((request, response) => {
-      requests += 1;
-      const path = request.url ?? "";
-      if (path === "/loop") response.writeHead(302, { location: "/loop" }).end();
-      else if (path === "/escape") response.writeHead(200).end("\u001b[31mred\u0000 \u007f");
-      else if (path === "/away") response.writeHead(302, { location: "file:///etc/passwd" }).end();
-      else if (path === "/redirect") response.writeHead(302, { location: "/login" }).end();
-      else if (path === "/503") response.writeHead(503).end("no token");
-      else if (path === "/late") response.writeHead(requests < 4 ? 503 : 200).end("ok");
-      else if (path === "/early") response.writeHead(requests < 4 ? 200 : 503).end("ok");
-      else if (path === "/endless") endless(response.writeHead(200));
-      else if (path !== "/silent") response.writeHead(200).end('{"status":\n "healthy"}');
-    });
-    await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
-    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
-  beforeEach(() => {
-    requests = 0;
-  });
-  after(() => {
-    server?.closeAllConnections();
-    server?.close();
-    rmSync(directory, { recursive: true });
-  });
+  after(() => rmSync(directory, { recursive: true }));
 
   async function probe(...probes: { [key: string]: Argument }[]): Promise<Result> {
     const full = probes.map((given, index) => ({
@@ -91,7 +64,7 @@ describe("probes", function () {
   }
   const http = (path: string, more: { [key: string]: Argument } = {}) => ({
     kind: "http",
-    url: `${base}${path}`,
+    url: `${server.base}${path}`,
     ...more,
   });
 
@@ -118,20 +91,20 @@ describe("probes", function () {
   it("never follow a redirect", async () => {
     const said = await probe(http("/redirect"));
     assert.equal(said.passed, false);
-    assert.equal(said.reason, `p0 is not healthy: 302 to ${base}/login`);
+    assert.equal(said.reason, `p0 is not healthy: 302 to ${server.base}/login`);
     assert.equal((await probe(http("/redirect", { status: [302] }))).passed, true);
   });
 
   it("follow redirects when asked: five of them, and to no other kind of address", async () => {
     const followed = await probe(http("/redirect", { followRedirects: true, body: "healthy" }));
     assert.equal(followed.passed, true);
-    assert.equal(followed.probes[0]?.answer, `200 at ${base}/login (redirected)`);
+    assert.equal(followed.probes[0]?.answer, `200 at ${server.base}/login (redirected)`);
     const loop = await probe(http("/loop", { followRedirects: true, deadlineSeconds: 0 }));
     assert.equal(
       loop.reason,
-      `p0 is not healthy: more than 5 redirects, the last from ${base}/loop`,
+      `p0 is not healthy: more than 5 redirects, the last from ${server.base}/loop`,
     );
-    assert.equal(requests, 2 + 6);
+    assert.equal(server.requests, 2 + 6);
     const away = await probe(http("/away", { followRedirects: true, deadlineSeconds: 0 }));
     assert.match(away.reason, /file.*(not supported|disabled)/i);
   });
@@ -241,7 +214,7 @@ describe("probes", function () {
   });
 
   it("see on which address somebody listens", async () => {
-    const port = (server.address() as AddressInfo).port;
+    const port = server.port;
     const socket = { kind: "socket", port, deadlineSeconds: 0 };
     assert.equal((await probe({ ...socket, address: "127.0.0.1" })).passed, true);
     assert.equal(
@@ -280,14 +253,14 @@ describe("probes", function () {
   });
 
   it("see who listens", async () => {
-    const port = (server.address() as AddressInfo).port;
+    const port = server.port;
     assert.equal((await probe({ kind: "socket", port })).passed, true);
     assert.match((await probe({ kind: "socket", port: 1 })).reason, /nothing listens on port 1$/);
   });
 
   it("take nothing in a URL as an option or a pattern", async () => {
     assert.equal((await probe(http("/a{1,2}[3-4]"))).passed, true);
-    assert.equal(requests, 1);
+    assert.equal(server.requests, 1);
     const file = await probe({ kind: "http", url: "file:///etc/passwd" });
     assert.equal(file.passed, false);
     const option = await probe({ kind: "http", url: `-o${directory}/owned` });
@@ -301,128 +274,3 @@ describe("probes", function () {
     assert.equal(error.error.message, "[probes.0.body] is not an extended regular expression.");
   });
 });
-
-function endless(response: import("node:http").ServerResponse): void {
-  const more = () => {
-    while (response.write("x".repeat(16_384)));
-  };
-  response.on("drain", more);
-  more();
-}
-
-describe("probes on a host", function () {
-  this.timeout(120_000);
-  let on: Transactions;
-
-  before(async function () {
-    this.timeout(300_000);
-    on = await Transactions.open();
-  });
-  after(() => on?.close());
-
-  /** Activates what runs already, with these probes instead of the usual ones. */
-  async function probe(...probes: { [key: string]: Argument }[]): Promise<Verdict> {
-    const full = probes.map((given, index) => ({
-      ...{ name: `p${index}`, intervalSeconds: 0.2, deadlineSeconds: 1 },
-      ...given,
-    }));
-    return on.activate("a", { probes: full });
-  }
-  const answers = (said: Verdict) => said.probes.map(({ ok, answer }) => `${ok}: ${answer}`);
-
-  it("look into a container's network by its unit or by a path, without its tool", async () => {
-    const live = { unit: "container@sandbox-live.service" };
-    const url = "http://127.0.0.1:8080/health";
-    const said = await probe(
-      { kind: "socket", port: 8080, namespace: live },
-      { kind: "socket", port: 8080, namespace: { path: "/run/netns/sandbox-dev" } },
-      { kind: "http", url, body: "sandbox-live", namespace: live },
-      // Not on the host itself; so it was not the host that answered.
-      { kind: "socket", port: 8080, required: false },
-    );
-    assert.deepEqual(answers(said), [
-      "true: listening on port 8080",
-      "true: listening on port 8080",
-      "true: 200",
-      "false: undecided when the waiting ended; last answer: nothing listens on port 8080",
-    ]);
-  });
-
-  it("find the container behind a process that itself stays in the host's network", async () => {
-    const argv = ["systemd-run", "--unit=nspawn-like", "--service-type=exec", "sh", "-c"];
-    await on.prod.must([...argv, "ip netns exec sandbox-live sleep 600; true"]);
-    try {
-      const namespace = { unit: "nspawn-like.service" };
-      const said = await probe({ kind: "socket", port: 8080, namespace });
-      assert.deepEqual(answers(said), ["true: listening on port 8080"]);
-    } finally {
-      await on.prod.must(["systemctl", "stop", "nspawn-like"]);
-    }
-    const gone = await probe({
-      kind: "socket",
-      port: 1,
-      namespace: { unit: "nspawn-like.service" },
-    });
-    assert.match(
-      gone.reason ?? "",
-      /nspawn-like\.service has no process, so it has no network namespace/,
-    );
-  });
-
-  it("are skipped, and say so, while their unit is inactive; a failed unit is no excuse", async () => {
-    const closed = { kind: "socket", port: 1 };
-    const said = await probe(
-      { ...closed, onlyIfActive: "rescue.service" },
-      { ...closed, onlyIfActive: "vm-of-nobody.service" },
-      { kind: "unit", unit: "rescue.service", onlyIfActive: "rescue.service" },
-    );
-    assert.deepEqual(answers(said), [
-      "true: skipped: rescue.service is inactive",
-      "true: skipped: there is no unit vm-of-nobody.service",
-      "true: skipped: rescue.service is inactive",
-    ]);
-    const asked = await probe({ ...closed, onlyIfActive: "caddy.service" });
-    assert.match(asked.reason ?? "", /nothing listens on port 1\./);
-    // It fails while the probe is waited for: a switch forgets what had failed before.
-    await on.prod.must(["systemd-run", "--unit=vm-of-bob", "sh", "-c", "sleep 3; exit 1"]);
-    const failed = await probe({
-      ...closed,
-      onlyIfActive: "vm-of-bob.service",
-      deadlineSeconds: 6,
-    });
-    assert.match(failed.reason ?? "", /nothing listens on port 1\./);
-    await on.prod.exec(["systemctl", "reset-failed"]);
-  });
-
-  it("start two processes for a try, three for a unit", async () => {
-    const parts = ["json", "lib", "units", "probe-place", "probe-kinds", "probe", "links"];
-    const directory = new URL("../../host/", import.meta.url);
-    const script = parts.map((part) => readFileSync(new URL(`${part}.sh`, directory), "utf8"));
-    const { stdout } = await on.prod.exec(["bash", "-c", `${script.join("\n")}\n${COUNT}`]);
-    const [http = 0, unit = 0, socket = 0, command = 0] = stdout.trim().split(" ").map(Number);
-    // One more with http: the hypervisor answers every request in a thread of its own.
-    assert.deepEqual(
-      { http, unit, socket, command },
-      { http: 2 + 1, unit: 3, socket: 2, command: 2 },
-    );
-  });
-});
-
-// The process numbers of the host tell how many were started; other services start some too, so the least of ten tries counts.
-const COUNT = `
-RUN=/run/count p=probes.0 i=0 healthy='' limit=5.000 file=/run/count/0 toplevel=$(readlink -f /run/current-system)
-mkdir -p $RUN
-place=() probes_closure=$(nix-store -qR "$toplevel")
-arg=([probes.0.url]=http://127.0.0.1:9090/health [probes.0.body]=healthy [probes.0.unit]=hypervisor.service [probes.0.identity]=true
-  [probes.0.port]=9090 [probes.0.argv.length]=1 [probes.0.argv.0]=true)
-last() { read -r REPLY </proc/sys/kernel/ns_last_pid; }
-for kind in http unit socket command; do
-  least=99
-  for n in 1 2 3 4 5 6 7 8 9 10; do
-    last && before=$REPLY
-    try_$kind || least=-99
-    last
-    if ((REPLY - before < least)); then least=$((REPLY - before)); fi
-  done
-  printf '%s ' "$least" >&3
-done`;
