@@ -99,7 +99,7 @@ describe("prod itself", () => {
     await row.at("health");
     await row.prod.exec(["systemctl", "poweroff"]);
     await eventually("prod is off", () => !row.prod.isRunning());
-    await row.prod.boot();
+    await row.stage.boot();
     await assertRuns(row.prod, row.before);
     row.told(await up, /was cut off in step health/);
   });
@@ -168,5 +168,5 @@ async function cutOff(row: Row, up: Promise<Ended>, step: string): Promise<void>
 async function restart(row: Row): Promise<void> {
   await row.prod.powerCut();
   assert.equal(row.prod.isRunning(), false, "the power is on");
-  await row.prod.boot();
+  await row.stage.boot();
 }

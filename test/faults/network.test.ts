@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LabHost } from "../../lab/lab.ts";
-import { pointers } from "../e2e/world.ts";
+import { eventually, pointers } from "../e2e/world.ts";
 import { gateBefore } from "./gates.ts";
 import { fault, type Row } from "./row.ts";
 import { confirmWithin, soak } from "./stage.ts";
+import { answersSsh, way } from "./ways.ts";
 
 describe("the way to prod", () => {
   fault("N01 the network is cut right after the start, and comes back", {}, (row) =>
@@ -47,30 +46,37 @@ describe("the way to prod", () => {
     gateBefore(row, "test", row.wanted, async (gate) => {
       const up = row.up();
       await gate.reached();
-      const sessions = await sshds(row);
-      assert.ok(sessions.length > 1, "nobody is connected");
-      await row.shell("systemctl kill --signal=KILL ssh.service; systemctl restart ssh.service");
-      assert.deepEqual(intersection(sessions, await sshds(row)), []);
+      let serving: string[] = [];
+      await eventually("somebody is connected", async () => {
+        serving = await way.processes(row.prod);
+        return serving.length > 1;
+      });
+      await row.shell(`systemctl kill --signal=KILL "$1"; systemctl restart "$1"`, way.unit);
+      assert.deepEqual(intersection(serving, await way.processes(row.prod)), []);
       await gate.open();
       await row.committed(await up);
     }),
   );
 
-  fault("N05 the release moves sshd to another port", { release: "moved-sshd" }, async (row) => {
-    const up = row.up({ change: confirmWithin(3) });
-    await row.at("await-confirmation");
-    assert.equal(await answers(row.prod), false, "port 22 still answers");
-    assert.match(await row.shell("ss -Hltn 'sport = :2222'"), /:2222/);
-    await row.rolledBack(await up, /No confirmation came within 3 s/);
-    assert.equal(await answers(row.prod), true);
-  });
+  fault(
+    "N05 the release moves sshd to another port",
+    { release: "moved-sshd", sshOnly: "SSM knows no port: the agent dials out" },
+    async (row) => {
+      const up = row.up({ change: confirmWithin(3) });
+      await row.at("await-confirmation");
+      assert.equal(await answersSsh(row.prod), false, "port 22 still answers");
+      assert.match(await row.shell("ss -Hltn 'sport = :2222'"), /:2222/);
+      await row.rolledBack(await up, /No confirmation came within 3 s/);
+      assert.equal(await answersSsh(row.prod), true);
+    },
+  );
 
   fault("N06 connections hang", {}, async (row) => {
     const up = row.up({ change: soak(2) });
     await row.at("health");
-    const processes = (await sshds(row)).join(" ");
+    const processes = (await way.processes(row.prod)).join(" ");
     await row.shell(`kill -STOP ${processes}`);
-    assert.equal(await answers(row.prod), false, "sshd answers");
+    assert.equal(await way.answers(row.prod), false, `${way.unit} answers`);
     await row.at("await-confirmation");
     await sleep(2000);
     await row.shell(`kill -CONT ${processes}`);
@@ -94,25 +100,24 @@ describe("the way to prod", () => {
     await row.committed(await up);
   });
 
-  fault("N08 the host key changes meanwhile", {}, async (row) => {
-    const up = row.up({ change: soak(2, confirmWithin(3)) });
-    await row.at("health");
-    await row.shell(OTHER_KEY);
-    assert.match((await row.prod.ssh(["true"])).stderr, /HOST IDENTIFICATION HAS CHANGED/);
-    await row.isIdle();
-    await row.shell(`mv ${KEY}.kept ${KEY}; systemctl restart ssh.service`);
-    await row.rolledBack(await up, /No confirmation came within 3 s/);
-  });
+  fault(
+    "N08 the host key changes meanwhile",
+    { sshOnly: "SSM has no host key: AWS knows the instance" },
+    async (row) => {
+      const up = row.up({ change: soak(2, confirmWithin(3)) });
+      await row.at("health");
+      await row.shell(OTHER_KEY);
+      assert.match((await row.prod.ssh(["true"])).stderr, /HOST IDENTIFICATION HAS CHANGED/);
+      await row.isIdle();
+      await row.shell(`mv ${KEY}.kept ${KEY}; systemctl restart ssh.service`);
+      await row.rolledBack(await up, /No confirmation came within 3 s/);
+    },
+  );
 });
 
 const KEY = "/etc/ssh/ssh_host_ed25519_key";
 const OTHER_KEY = `cp ${KEY} ${KEY}.kept; rm ${KEY}
 ssh-keygen -q -t ed25519 -N "" -f ${KEY}; systemctl restart ssh.service`;
-
-/** The processes of sshd on prod: the listener, and two for every session. */
-async function sshds(row: Row): Promise<string[]> {
-  return (await row.shell("pgrep sshd")).split("\n").filter(Boolean);
-}
 
 function intersection(some: readonly string[], others: readonly string[]): string[] {
   return some.filter((one) => others.includes(one));
@@ -120,18 +125,5 @@ function intersection(some: readonly string[], others: readonly string[]): strin
 
 async function cut(row: Row): Promise<void> {
   await row.prod.cutNetwork();
-  assert.equal(await answers(row.prod), false, "the network is not cut");
-}
-
-/** Does the host's sshd answer over the network? */
-function answers(host: LabHost): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: host.address, port: 22, timeout: 500 });
-    const end = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once("data", () => end(true));
-    for (const sign of ["timeout", "error", "close"]) socket.once(sign, () => end(false));
-  });
+  assert.equal(await answersSsh(row.prod), false, "the network is not cut");
 }

@@ -112,7 +112,7 @@ describe("the way back", () => {
 
 /** prod without any trace of us, and a project that has never seen it. */
 async function neverManaged(row: Row): Promise<Project> {
-  await row.prod.reset();
+  await row.stage.reset();
   assert.equal(row.exists("/var/lib/nixos-promote/ledger.jsonl"), false);
   return otherProject(row);
 }

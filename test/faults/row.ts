@@ -7,6 +7,7 @@ import { assertPlain } from "../e2e/faults.ts";
 import { assertRuns, eventually, isActive, type Profile, pointers } from "../e2e/world.ts";
 import { operators, type Role, signalAll } from "./processes.ts";
 import { type Good, type Settings, type Stage, stage, UNITS, unchanged } from "./stage.ts";
+import { way } from "./ways.ts";
 
 const STATE = "/var/lib/nixos-promote";
 
@@ -36,6 +37,8 @@ export interface RowOptions {
   readonly unrecorded?: true;
   /** The row breaks the host on purpose in a way that only a new host mends. */
   readonly spoils?: true;
+  /** Why it is a row of ssh alone. docs/faults.md says so too. */
+  readonly sshOnly?: string;
 }
 
 export interface UpOptions extends PulumiOptions {
@@ -44,6 +47,7 @@ export interface UpOptions extends PulumiOptions {
 
 /** `fault("N01 the network is cut", {}, async (row) => …)`: the title is the row's in docs/faults.md. */
 export function fault(title: string, options: RowOptions, work: (row: Row) => Promise<void>): void {
+  if (options.sshOnly !== undefined && way.kind !== "ssh") return;
   it(title, async function () {
     this.timeout(300_000);
     const row = await Row.begin(options);
@@ -199,7 +203,7 @@ export class Row {
   // ---- what must hold whatever went wrong ---------------------------------------------------
 
   async invariants(): Promise<void> {
-    for (const unit of [...UNITS, "ssh.service"]) {
+    for (const unit of [...UNITS, way.unit]) {
       const expected = !this.options.down?.includes(unit);
       const what = `${unit} is ${expected ? "active" : "down"} at the end`;
       await eventually(what, async () => (await isActive(this.prod, unit)) === expected);
@@ -247,7 +251,7 @@ export class Row {
     signalAll(this.operators("any"), "SIGKILL");
     const { project } = this.stage.world;
     rmSync(`${project.directory}/state/.pulumi/locks`, { recursive: true, force: true });
-    await this.prod.reset();
+    await this.stage.reset();
     this.stage.settled = "a";
     await this.stage.up("a");
   }

@@ -3,11 +3,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { LabHost } from "../../lab/lab.ts";
 import type { Ended, Project, PulumiOptions } from "../../lab/project.ts";
 import { type Profile, REPOSITORY, type Recorded, World } from "../e2e/world.ts";
+import { way } from "./ways.ts";
 
 /** Both are good; the one that prod does not run is what a good row promotes. */
 export type Good = "a" | "b";
 
-const SSH = (host: string) => ({ kind: "ssh", host });
 const PATIENCE = { intervalSeconds: 0.2, deadlineSeconds: 6 };
 const SANDBOX = (name: string) => ({
   ...{ name, kind: "http", url: "http://127.0.0.1:8080/health", body: '"status": *"healthy"' },
@@ -22,9 +22,14 @@ export const UNITS = [
 
 /** The settings of prod's stack: it builds on grind by itself, so that one `up` is a whole promotion. */
 const SETTINGS = {
-  host: { name: "choiros-prod", connection: { ...SSH("choiros-prod"), connectTimeoutSeconds: 2 } },
+  host: { name: "choiros-prod", connection: {} },
   release: {
-    ...{ from: "build", builder: SSH("choiros-grind"), repo: REPOSITORY, rev: "a" },
+    ...{
+      from: "build",
+      builder: { kind: "ssh", host: "choiros-grind" },
+      repo: REPOSITORY,
+      rev: "a",
+    },
     ...{ hosts: ["choiros-prod"], components: [] },
     signingKeyFile: "/var/lib/nixos-promote/keys/lab-1.secret",
   },
@@ -61,7 +66,7 @@ export class Stage {
 
   /** Release a on prod. */
   static async open(): Promise<Stage> {
-    const world = await World.open();
+    const world = await World.open({ ssm: way.kind === "awsSsm" });
     const stage = new Stage(world);
     await stage.up("a");
     return stage;
@@ -81,6 +86,22 @@ export class Stage {
     return path;
   }
 
+  /** prod starts again, and can be reached. */
+  async boot(): Promise<void> {
+    await this.prod.boot();
+    await this.reachable();
+  }
+
+  /** prod is as new, and can be reached. */
+  async reset(): Promise<void> {
+    await this.prod.reset();
+    await this.reachable();
+  }
+
+  private async reachable(): Promise<void> {
+    if (way.kind === "awsSsm") await this.world.lab.ssm.online();
+  }
+
   /** `pulumi up` of prod with a revision, however it ends. */
   tryUp(revision: string, change = unchanged, options: PulumiOptions = {}): Promise<Ended> {
     this.configure(revision, change);
@@ -97,6 +118,7 @@ export class Stage {
   /** Writes the stack's settings; JSON is YAML too. */
   configure(revision: string, change = unchanged): void {
     const settings = structuredClone(SETTINGS);
+    settings.host.connection = way.connection(this.prod);
     settings.release.rev = revision;
     change(settings);
     const entries = Object.entries(settings).map(

@@ -3,6 +3,7 @@ import { assertRuns, eventually, roots } from "../e2e/world.ts";
 import { aroundNixStore, gateBefore, holdPreflight } from "./gates.ts";
 import { fault, type Row } from "./row.ts";
 import { soak } from "./stage.ts";
+import { way } from "./ways.ts";
 
 const STATE = "/var/lib/nixos-promote";
 const LEDGER = `${STATE}/ledger.jsonl`;
@@ -96,7 +97,7 @@ describe("the store and the disk", () => {
     gateBefore(row, "test", row.wanted, async (gate) => {
       const up = row.up();
       await gate.reached();
-      await row.shell(`kill -KILL $(pgrep -f '[s]shd.*: root@')`);
+      await way.endSessions(row.prod);
       await gate.open();
       await row.committed(await up);
     }),

@@ -1,4 +1,4 @@
-import { MochaRun } from "./mocha.ts";
+import { type MochaOptions, MochaRun } from "./mocha.ts";
 import { Blocks } from "./output.ts";
 import type { Results } from "./results.ts";
 import { longestFirst, type Room, testFiles } from "./rooms.ts";
@@ -45,11 +45,10 @@ export class Crew {
       await this.run([file], { env: labOf(this.room, worker), output: new Blocks() });
   }
 
-  private async run(files: readonly string[], own: object = {}): Promise<void> {
+  private async run(files: readonly string[], own: Partial<MochaOptions> = {}): Promise<void> {
     const run = new MochaRun(this.root, this.room, this.results, {
-      ...this.options,
-      files,
-      ...own,
+      ...{ ...this.options, files, ...own },
+      env: { ...this.room.env, ...own.env },
     });
     this.running.add(run);
     await run.finished();

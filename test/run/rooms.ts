@@ -5,6 +5,9 @@ import { join } from "node:path";
 /** A directory of test/ with tests that run in a mocha process of their own, or in several side by side. */
 export interface Room {
   readonly name: string;
+  /** Whose tests it runs, if not its own. */
+  readonly directory?: string;
+  readonly env?: Readonly<Record<string, string>>;
   readonly about: string;
   /** Whether its tests run on lab hosts, which takes root and Debian packages. */
   readonly needsLab: boolean;
@@ -27,6 +30,10 @@ export const ROOMS: readonly Room[] = [
   { name: "host", about: "the scripts that run on hosts", ...ON_HOSTS },
   { name: "e2e", about: "pulumi on lab hosts", ...ON_HOSTS, timeoutMs: 300_000 },
   { name: "faults", about: "every row of docs/faults.md, on lab hosts", ...ON_HOSTS },
+  {
+    ...{ name: "faults-ssm", directory: "faults", env: { TEST_EXECUTOR: "awsSsm" } },
+    ...{ about: "the same rows over AWS SSM", ...ON_HOSTS },
+  },
 ];
 
 /** The room of checks that read the source and run nothing of it. */
@@ -35,12 +42,13 @@ export const STATIC = "static";
 export const ROOM_NAMES: readonly string[] = [STATIC, ...ROOMS.map((room) => room.name)];
 
 export function testFiles(root: string, room: Room): string[] {
-  const directory = join(root, "test", room.name);
+  const own = room.directory ?? room.name;
+  const directory = join(root, "test", own);
   if (!existsSync(directory)) return [];
   return readdirSync(directory, { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".test.ts"))
     .sort()
-    .map((file) => join("test", room.name, file));
+    .map((file) => join("test", own, file));
 }
 
 /** The files with the most tests first, so that no long one is left over at the end. */
