@@ -1,7 +1,7 @@
 import { z } from "zod";
 import * as pulumi from "./components/pulumi.ts";
 import { checkout } from "./contract/checkout.ts";
-import { connection } from "./contract/connection.ts";
+import { connectionKey, way } from "./contract/connection.ts";
 import { fileBelow, linkDirectory, linkName } from "./contract/links.ts";
 import { preflight } from "./contract/preflight.ts";
 import { probe, unitName } from "./contract/probe.ts";
@@ -9,18 +9,31 @@ import { getReleaseInputs, systemProfileInputs, transport } from "./contract/res
 
 const seconds = z.number().int().min(1).max(86400);
 
-const host = z.strictObject({
+const hostSettings = z.strictObject({
   name: systemProfileInputs.shape.host.describe(
     "Its name in the release: nixosConfigurations.<name>.",
   ),
-  connection,
+  connection: way,
+  fallback: way.optional().describe("Another way, for when the connection is closed."),
   machineId: systemProfileInputs.shape.machineId.describe("Refuse any other machine."),
 });
+
+const host = hostSettings
+  .refine(({ fallback, machineId }) => fallback === undefined || machineId !== undefined, {
+    path: ["machineId"],
+    message:
+      "must be given where there is a [host.fallback], which has to lead to the same machine: the 32 digits of its /etc/machine-id",
+  })
+  .refine(
+    ({ connection, fallback }) =>
+      fallback === undefined || connectionKey(fallback) !== connectionKey(connection),
+    { path: ["fallback"], message: "must be another way than [host.connection]" },
+  );
 
 const release = z.discriminatedUnion("from", [
   z.strictObject({
     from: z.literal("build"),
-    builder: connection,
+    builder: way,
     repo: getReleaseInputs.shape.repo.describe("Path of the git repository on the builder."),
     rev: getReleaseInputs.shape.rev.describe("Branch, tag or commit; resolved once to a commit."),
     hosts: getReleaseInputs.shape.hosts,

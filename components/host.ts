@@ -1,11 +1,13 @@
-import type { Connection } from "../contract/connection.ts";
+import { type Connection, connectionOf, type Way } from "../contract/connection.ts";
 import * as pulumi from "./pulumi.ts";
 
 export interface HostArgs {
   /** Its name in a release: `nixosConfigurations.<name>`. */
   readonly name: string;
   /** How to reach it. A change here changes nothing on the host. */
-  readonly connection: Connection;
+  readonly connection: Way;
+  /** Another way to the same machine, for when the connection is closed. It takes `machineId`. */
+  readonly fallback?: Way | undefined;
   /** The /etc/machine-id that it must have. Default: not checked. */
   readonly machineId?: string | undefined;
 }
@@ -26,7 +28,7 @@ export class Host extends pulumi.ComponentResource {
   constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:index:Host", name, {}, opts);
     this.hostName = args.name;
-    this.connection = args.connection;
+    this.connection = connectionOf(args);
     this.machineId = args.machineId;
     this.registerOutputs({ name: this.hostName, connection: this.connection });
   }

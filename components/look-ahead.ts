@@ -1,4 +1,4 @@
-import type { Connection } from "../contract/connection.ts";
+import { connectionOf, type WaysToHost } from "../contract/connection.ts";
 import type { Probe } from "../contract/probe.ts";
 import { contractUnits } from "../contract/units.ts";
 import * as pulumi from "./pulumi.ts";
@@ -11,7 +11,7 @@ import { getHost } from "./resources.ts";
 export async function lookAhead(config = new pulumi.Config()): Promise<void> {
   try {
     // Not checked, as this is here to be first: the provider checks whatever it is asked.
-    const { connection } = config.requireObject<{ connection: Connection }>("host");
+    const connection = connectionOf(config.requireObject<WaysToHost>("host"));
     const units = contractUnits(config.requireObject<Probe[]>("health"));
     await getHost({ connection, units });
   } catch {}

@@ -89,18 +89,42 @@ const awsSsmConnection = z
     "must name the instance either by instanceId or by tag",
   );
 
+export const machineId = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/, "must be the 32 digits of /etc/machine-id");
+
 const localConnection = z.strictObject({ kind: z.literal("local") });
 
-/** How to reach a host: never part of what the host runs. */
-export const connection = z.discriminatedUnion("kind", [
-  sshConnection,
-  awsSsmConnection,
-  localConnection,
-]);
+/** One way to a host: never part of what the host runs. */
+export const way = z.discriminatedUnion("kind", [sshConnection, awsSsmConnection, localConnection]);
+export type Way = z.infer<typeof way>;
 
+/** Two ways to one machine: the second is for when the first is closed. */
+const twoWays = z.strictObject({
+  kind: z.literal("either"),
+  primary: way,
+  fallback: way,
+  machineId,
+});
+export type TwoWays = z.infer<typeof twoWays>;
+
+/** How to reach a host. */
+export const connection = z.discriminatedUnion("kind", [...way.options, twoWays]);
 export type Connection = z.infer<typeof connection>;
 export type SshConnection = z.infer<typeof sshConnection>;
 export type AwsSsmConnection = z.infer<typeof awsSsmConnection>;
+
+export interface WaysToHost {
+  readonly connection: Way;
+  readonly fallback?: Way | undefined;
+  readonly machineId?: string | undefined;
+}
+
+/** The connection that the settings of a host make up; with a fallback they name the machine too. */
+export function connectionOf({ connection, fallback, machineId = "" }: WaysToHost): Connection {
+  if (fallback === undefined) return connection;
+  return { kind: "either", primary: connection, fallback, machineId };
+}
 
 /** What messages call the host. */
 export function describeConnection(to: Connection): string {
@@ -109,6 +133,8 @@ export function describeConnection(to: Connection): string {
       return "this machine";
     case "ssh":
       return `${to.user ? `${to.user}@` : ""}${to.host}`;
+    case "either":
+      return describeConnection(to.primary);
     case "awsSsm":
       return `${to.instanceId ?? describeTag(to.tag)}${to.region ? ` in ${to.region}` : ""}`;
   }
@@ -121,5 +147,9 @@ function describeTag(tag: AwsSsmConnection["tag"] = {}): string {
 
 /** The same text for the same connection: Pulumi's state sorts the settings of an object. */
 export function connectionKey(to: Connection): string {
-  return JSON.stringify(Object.entries(to).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return JSON.stringify(to, (_key, value: unknown) =>
+    typeof value === "object" && value !== null
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
 }

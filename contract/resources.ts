@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { checkout } from "./checkout.ts";
-import { connection } from "./connection.ts";
+import { connection, machineId } from "./connection.ts";
 import { mode } from "./goal.ts";
 import { links } from "./links.ts";
 import { fullRevision, type manifest } from "./manifest.ts";
@@ -97,10 +97,7 @@ const systemProfileShape = z.strictObject({
   checkout: checkout.optional(),
   rev: fullRevision,
   subject: text,
-  machineId: z
-    .string()
-    .regex(/^[0-9a-f]{32}$/, "must be the 32 digits of /etc/machine-id")
-    .optional(),
+  machineId: machineId.optional(),
   mode,
   probes: z.array(probe).max(100),
   /** Which failed units make a release fail. `tolerant`: its own. `strict`: any that had not failed before. */

@@ -36,6 +36,13 @@ export class Failure extends Error {
   }
 }
 
+const CLOSED: readonly FailureKind[] = ["unreachable", "auth", "host-key"];
+
+/** There is no way in: nothing was asked of the host. */
+export function isClosed(error: unknown): error is Failure {
+  return error instanceof Failure && CLOSED.includes(error.kind);
+}
+
 /** The same refusal, with the setting in front that its code belongs to, if there is one. */
 export function namingSetting(settings: Readonly<Record<string, string>>, error: unknown): unknown {
   const setting =

@@ -46,20 +46,21 @@ export function awsSsmExecutor(
   const host = describeConnection(connection);
   const document = connection.document ?? DEFAULT_DOCUMENT;
   const deliverySeconds = connection.deliveryTimeoutSeconds ?? DELIVERY_SECONDS;
-  const pending = new Set<string>();
+  /** Commands that nobody has an answer of yet, and whether they only read. */
+  const pending = new Map<string, boolean>();
   let instance: Promise<string> | undefined;
 
   /** One question, asked a second time under the same id if nobody knows what became of the first. */
-  async function ask(question: Question, seconds: number): Promise<Reply> {
-    const first = await once(question, seconds);
+  async function ask(question: Question, seconds: number, reads = false): Promise<Reply> {
+    const first = await once(question, seconds, reads);
     if (first.is === "replied") return first.reply;
     if (first.is === "failed") throw first.failure;
-    const second = await once(question, seconds).catch(() => first);
+    const second = await once(question, seconds, reads).catch(() => first);
     if (second.is === "replied") return second.reply;
     throw first.failure; // whatever stands in the way now, the first may have run
   }
 
-  async function once(question: Question, seconds: number): Promise<Outcome> {
+  async function once(question: Question, seconds: number, reads: boolean): Promise<Outcome> {
     instance ??= api.instance();
     try {
       const id = await instance;
@@ -70,7 +71,7 @@ export function awsSsmExecutor(
       );
       const comment = `nixos-promote ${question.action} ${question.request ?? question.upload}`;
       const command = await api.send(id, { document, parameters, comment });
-      pending.add(command);
+      pending.set(command, reads);
       const outcome = await follow(command, id, seconds).finally(() => pending.delete(command));
       if (outcome.is !== "replied") instance = undefined;
       return outcome;
@@ -181,7 +182,7 @@ export function awsSsmExecutor(
 
   return {
     host,
-    async run(script, input, { timeoutSeconds }) {
+    async run(script, input, { timeoutSeconds, endsWithUs }) {
       const request = randomUUID().replaceAll("-", "");
       const question: Question = {
         action: "run",
@@ -189,7 +190,7 @@ export function awsSsmExecutor(
         scriptBytes: Buffer.byteLength(script),
         ...(await send(pack(script, input))),
       };
-      const reply = await ask(question, Math.ceil(timeoutSeconds));
+      const reply = await ask(question, Math.ceil(timeoutSeconds), endsWithUs);
       switch (reply.kind) {
         case "answer":
           if (reply.code !== 0)
@@ -210,8 +211,13 @@ export function awsSsmExecutor(
       }
     },
 
+    async abandon() {
+      const reading = [...pending].filter(([, reads]) => reads);
+      await Promise.all(reading.map(([command]) => api.cancel(command).catch(() => {})));
+    },
+
     close() {
-      const cancelled = [...pending].map((command) => api.cancel(command).catch(() => {}));
+      const cancelled = [...pending.keys()].map((command) => api.cancel(command).catch(() => {}));
       pending.clear();
       instance = undefined;
       void Promise.all(cancelled).then(() => api.close());

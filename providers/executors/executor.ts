@@ -22,6 +22,8 @@ export interface Executor {
     input: string,
     options: RunOptions & { timeoutSeconds: number; fresh: boolean },
   ): Promise<string>;
+  /** Ends what only reads, where that takes a call; what changes the host goes on. */
+  abandon?(): Promise<void>;
   /** Ends connections; no process is left. */
   close(): void;
 }

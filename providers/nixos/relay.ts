@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { type Connection, describeConnection } from "../../contract/connection.ts";
+import { type Connection, describeConnection, type Way } from "../../contract/connection.ts";
 import type { ClosureInputs } from "../../contract/resources.ts";
 import { Failure } from "../errors.ts";
 import type { Missing } from "./copy.ts";
@@ -14,12 +14,12 @@ export async function relay(
   missing: Missing,
   report: Reporter,
 ): Promise<void> {
-  for (const end of [builder, wanted.connection]) requireStore(end);
+  const [from, to] = [storeWay(builder), storeWay(wanted.connection)];
   const directory = mkdtempSync("/tmp/nixos-promote-relay-");
   try {
     const config = `${directory}/ssh_config`;
-    writeFileSync(config, relaySshConfig([builder, wanted.connection], directory), { mode: 0o600 });
-    await nixCopy(config, storeUri(builder), wanted, missing, report);
+    writeFileSync(config, relaySshConfig([from, to], directory), { mode: 0o600 });
+    await nixCopy(config, [storeUri(from), storeUri(to)], wanted, missing, report);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -27,14 +27,14 @@ export async function relay(
 
 function nixCopy(
   config: string,
-  from: string,
+  [from, to]: readonly [string, string],
   wanted: ClosureInputs,
   missing: Missing,
   report: Reporter,
 ): Promise<void> {
   const argv = [
     ...["--extra-experimental-features", "nix-command", "copy", "-v", "--log-format", "raw"],
-    ...["--from", from, "--to", storeUri(wanted.connection), "--", wanted.path],
+    ...["--from", from, "--to", to, "--", wanted.path],
   ];
   const child = spawn("nix", argv, {
     stdio: ["ignore", "ignore", "pipe"],
@@ -76,8 +76,10 @@ function copyFailure(wanted: ClosureInputs, said: string): Failure {
 }
 
 /** Nix has no store over SSM; without this the store of this machine would be taken for the host's. */
-function requireStore(end: Connection): void {
-  if (end.kind !== "awsSsm") return;
+function storeWay(end: Connection): Way {
+  const ways = end.kind === "either" ? [end.primary, end.fallback] : [end];
+  const found = ways.find(({ kind }) => kind !== "awsSsm");
+  if (found !== undefined) return found;
   throw new Failure(
     "refused",
     `[copy.via] relay needs ssh to both ends, and ${describeConnection(end)} is reached over SSM. Nothing was copied. ` +
@@ -85,12 +87,12 @@ function requireStore(end: Connection): void {
   );
 }
 
-function storeUri(connection: Connection): string {
+function storeUri(connection: Way): string {
   return connection.kind === "ssh" ? `ssh-ng://${connection.host}` : "daemon";
 }
 
 /** Nix takes one set of ssh options for both ends, so what differs between them goes into a file. */
-export function relaySshConfig(ends: readonly Connection[], directory: string): string {
+export function relaySshConfig(ends: readonly Way[], directory: string): string {
   const blocks = ends.flatMap((end) => (end.kind === "ssh" ? [hostBlock(end, directory)] : []));
   const include = process.env.NIXOS_PROMOTE_SSH_CONFIG ?? "~/.ssh/config";
   const common = [

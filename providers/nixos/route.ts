@@ -1,18 +1,20 @@
 import type { Connection } from "../../contract/connection.ts";
-import { Failure, type FailureKind, inContext } from "../errors.ts";
+import { Failure, inContext, isClosed } from "../errors.ts";
 import type { Executor } from "../executors/executor.ts";
-import { executorFor } from "../executors/index.ts";
+import { detourOf, executorFor } from "../executors/index.ts";
+import type { Reporter } from "./engine.ts";
 
 /** The settings that say how to reach a machine. */
 export type Route = "host.connection" | "release.builder";
-
-const CLOSED: readonly FailureKind[] = ["unreachable", "auth", "host-key"];
 
 /** The executor of a connection; when the machine cannot be reached, the message begins with the setting. */
 export function reach(connection: Connection, route: Route): Executor {
   const executor = executorFor(connection);
   return {
-    ...executor,
+    get host() {
+      return executor.host;
+    },
+    close: () => executor.close(),
     run: (script, input, options) =>
       executor.run(script, input, options).catch((error) => {
         throw namingRoute(route, error);
@@ -21,7 +23,17 @@ export function reach(connection: Connection, route: Route): Executor {
 }
 
 export function namingRoute(route: Route, error: unknown): unknown {
-  return isClosed(error) ? inContext(`[${route}]`, error) : error;
+  return isClosed(error) && !error.message.startsWith("[") ? inContext(`[${route}]`, error) : error;
+}
+
+const told = new Set<string>();
+
+/** Says that the fallback is used and why: once, and `again` for who is shown a run of its own. */
+export function tellDetour(connection: Connection, report: Reporter, again = false): void {
+  const detour = detourOf(connection);
+  if (detour === undefined || (told.has(detour) && !again)) return;
+  told.add(detour);
+  report.warn(detour);
 }
 
 /** A `pulumi refresh` reaches what it reads as it was recorded, not as it is set now: without a word on that, a corrected setting would seem to be ignored. */
@@ -30,8 +42,4 @@ export function namingRecord(error: unknown): unknown {
   const advice =
     "This way was recorded by the last `pulumi up`. If you have changed the setting since, run `pulumi up`.";
   return new Failure(error.kind, `${error.message} ${advice}`, { cause: error });
-}
-
-function isClosed(error: unknown): error is Failure {
-  return error instanceof Failure && CLOSED.includes(error.kind);
 }

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Provider } from "@pulumi/pulumi/provider/provider.js";
 import { z } from "zod";
-import { closeExecutors } from "../executors/index.ts";
+import type { Connection } from "../../contract/connection.ts";
+import { abandonReading, closeExecutors } from "../executors/index.ts";
 import { build } from "./build.ts";
 import { checkInputs, containsUnknown } from "./check.ts";
 import { closure } from "./closure.ts";
-import { engineLog, silent } from "./engine.ts";
+import { engineLog, type Reporter, silent } from "./engine.ts";
 import { getHost } from "./get-host.ts";
 import { getPlan } from "./get-plan.ts";
 import { getRelease } from "./get-release.ts";
@@ -13,7 +14,7 @@ import { interruption } from "./interruption.ts";
 import { forgetObservations } from "./observation.ts";
 import { worksFor } from "./operator.ts";
 import { type Invocation, PartialFailure, type Resource } from "./resource.ts";
-import { namingRecord } from "./route.ts";
+import { namingRecord, tellDetour } from "./route.ts";
 import { systemProfile } from "./system-profile.ts";
 
 const resources: Record<string, Resource<never, never>> = {
@@ -42,28 +43,33 @@ export const service = {
   async diff(_id, urn, olds, news) {
     if (containsUnknown(news)) return { changes: true };
     const [resource, wanted] = [resourceOf(urn), parse(urn, news)];
-    const now = await told(() => resource.refresh(olds as never, wanted, reporterFor(urn)));
+    const report = reporterFor(urn);
+    const looking = told(() => resource.refresh(olds as never, wanted, report));
+    // Once for each run that is shown, however many resources the host has.
+    const now = await tellingDetour(wanted, report, looking, isSystem(urn));
     if (now === undefined) return { changes: true }; // gone: the update makes it again
     const { changes, ...more } = resource.diff(now, wanted);
     return { changes: changes || !isDeepStrictEqual(now, olds), ...more };
   },
 
   async create(urn, inputs) {
-    const { id, outputs } = await changing(() =>
-      resourceOf(urn).create(parse(urn, inputs), reporterFor(urn)),
-    );
+    const [wanted, report] = [parse(urn, inputs), reporterFor(urn)];
+    const creating = changing(() => resourceOf(urn).create(wanted, report));
+    const { id, outputs } = await tellingDetour(wanted, report, creating);
     return { id, outs: outputs };
   },
 
   async read(id, urn, props) {
     const recorded = props !== undefined && Object.keys(props).length > 0;
-    const found = await told(() =>
+    const report = reporterFor(urn);
+    const reading = told(() =>
       resourceOf(urn)
-        .read(id, (recorded ? props : undefined) as never, reporterFor(urn))
+        .read(id, (recorded ? props : undefined) as never, report)
         .catch((error) => {
           throw recorded ? namingRecord(error) : error;
         }),
     );
+    const found = await tellingDetour(props ?? {}, report, reading, isSystem(urn));
     return found === undefined
       ? { id: "", props: {} }
       : { id, props: found.outputs, inputs: found.inputs };
@@ -71,16 +77,18 @@ export const service = {
 
   async update(_id, urn, olds, news) {
     const [resource, wanted, report] = [resourceOf(urn), parse(urn, news), reporterFor(urn)];
-    const outs = await changing(async () => {
+    const updating = changing(async () => {
       const now = await resource.refresh(olds as never, wanted, silent); // the diff has told
       if (now === undefined) return (await resource.create(wanted, report)).outputs;
       return resource.update(now, wanted, report);
     });
-    return { outs };
+    return { outs: await tellingDetour(wanted, report, updating) };
   },
 
   async delete(_id, urn, props) {
-    await changing(() => resourceOf(urn).delete(props as never, reporterFor(urn)));
+    const report = reporterFor(urn);
+    const deleting = changing(() => resourceOf(urn).delete(props as never, report));
+    await tellingDetour(props, report, deleting);
   },
 
   async invoke(token, inputs) {
@@ -94,6 +102,7 @@ export const service = {
   // Ctrl-C: jobs are asked to stop on their hosts; the operations then end by themselves with the truth.
   async cancel() {
     interruption.happen();
+    await abandonReading();
   },
 } satisfies Provider;
 
@@ -103,6 +112,22 @@ function resourceOf(urn: string): Resource<never, never> {
   const resource = resources[type];
   if (resource === undefined) throw new Error(`the nixos provider has no resource ${type}`);
   return resource;
+}
+
+function isSystem(urn: string): boolean {
+  return urn.includes("nixos:index:SystemProfile::");
+}
+
+/** The way that an operation has taken to its host belongs to what it tells, also when it fails. */
+function tellingDetour<T>(
+  { connection }: { connection?: Connection },
+  report: Reporter,
+  operation: Promise<T>,
+  again = false,
+): Promise<T> {
+  return operation.finally(() => {
+    if (connection !== undefined) tellDetour(connection, report, again);
+  });
 }
 
 function parse(urn: string, inputs: unknown): never {

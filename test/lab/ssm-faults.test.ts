@@ -78,6 +78,20 @@ describe("a script sent over SSM", function () {
       assert.equal(await world.isRunning("sleep 60"), false);
     });
 
+    it("when it only reads and we are about to go: it is cancelled, and what changes the host is not", async () => {
+      const executor = world.executor();
+      const patience = { timeoutSeconds: 60, fresh: false };
+      const reading = executor.run("sleep 51", "", { ...patience, endsWithUs: true });
+      const changing = executor.run("sleep 3; echo changed", "", patience);
+      reading.catch(() => {});
+      await eventually(() => world.isRunning("sleep 51"));
+      await executor.abandon?.();
+      await fails("lost", /was cancelled in SSM/, reading);
+      assert.equal(await changing, "changed\n");
+      await eventually(async () => !(await world.isRunning("sleep 51")));
+      executor.close();
+    });
+
     it("when we go: it is cancelled", async () => {
       const executor = world.executor();
       const running = executor.run("sleep 50", "", { timeoutSeconds: 60, fresh: false });

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { connection, connectionKey, describeConnection } from "../../contract/connection.ts";
+import {
+  connection,
+  connectionKey,
+  connectionOf,
+  describeConnection,
+} from "../../contract/connection.ts";
 import { transport } from "../../contract/resources.ts";
 import { connectionOfId } from "../../providers/nixos/connection-id.ts";
 import { anyText, HOSTILE } from "../support/hostile.ts";
-import { GRIND } from "../support/samples.ts";
+import { GRIND, PROD } from "../support/samples.ts";
 
 const accepts = (value: unknown) => connection.safeParse(value).success;
 const ssh = (more: object) => ({ kind: "ssh", host: "choiros-prod", ...more });
@@ -41,6 +46,18 @@ describe("connections", () => {
         if (accepts(ssh({ user: text }))) assert.match(text, /^[A-Za-z0-9_.][A-Za-z0-9_.-]*$/);
       }),
     );
+  });
+
+  it("is two ways only with a machine, and of either way once", () => {
+    const [connectionOne, fallback] = [PROD, { kind: "local" } as const];
+    assert.deepEqual(connectionOf({ connection: connectionOne }), PROD);
+    const machineId = "0123456789abcdef0123456789abcdef";
+    const both = connectionOf({ connection: connectionOne, fallback, machineId });
+    assert.deepEqual(both, { kind: "either", primary: PROD, fallback, machineId });
+    assert.ok(accepts(both));
+    assert.equal(accepts(connectionOf({ connection: connectionOne, fallback })), false);
+    assert.equal(accepts({ ...both, fallback: both }), false);
+    assert.equal(describeConnection(both), "choiros-prod");
   });
 
   it("a host key is one public key and nothing after it", () => {

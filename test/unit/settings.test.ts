@@ -73,6 +73,19 @@ describe("settings", () => {
 
   // Every row: where the mistake is, what stands there, and the beginning of the only line about it.
   const table: [string, Raw, RegExp][] = [
+    [
+      "a fallback without a machine id",
+      changed(["host", "fallback"], { kind: "local" }),
+      /^\[choiros:host\.machineId\] must be given where there is a \[host\.fallback\]/,
+    ],
+    [
+      "a fallback that is the same way",
+      changed(["host"], {
+        ...{ name: "choiros-prod", connection: { kind: "local" }, fallback: { kind: "local" } },
+        machineId: "0123456789abcdef0123456789abcdef",
+      }),
+      /^\[choiros:host\.fallback\] must be another way/,
+    ],
     ["a host that is missing", changed(["host"], undefined), /^\[choiros:host\] /],
     ["a name that is missing", changed(["host", "name"], undefined), /^\[choiros:host\.name\] /],
     ["a name that is a number", changed(["host", "name"], 12), /^\[choiros:host\.name\] .*string/],
