@@ -6,7 +6,7 @@
 # Ends with 0 whatever the script did: some exit codes mean something to the agent (194 runs everything again).
 set -u
 umask 077
-PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin
+PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 HOME=${HOME:-/root}
 export PATH HOME
 base=/run/nixos-promote/ssm

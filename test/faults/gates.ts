@@ -1,9 +1,9 @@
 // What happens around a switch-to-configuration of prod, or instead of it. Every toplevel's wrapper execs this file.
 import { rmSync } from "node:fs";
 import type { Row } from "./row.ts";
+import { way } from "./ways.ts";
 
 const FILE = "/etc/lab/switch-to-configuration";
-const NIX_STORE = "/usr/local/bin/nix-store"; // before the real one on everybody's PATH
 const GATE = "/var/lib/lab-gate";
 const GATE_FILES = [GATE, `${GATE}-open`];
 /** After BODY the program of the toplevel itself runs, as its wrapper would have run it. */
@@ -58,11 +58,12 @@ export async function aroundNixStore<T>(
   body: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  await install(row, NIX_STORE, `#!/bin/bash\n${body}\nexec /usr/bin/nix-store "$@"\n`);
+  const program = `${way.bin}/nix-store`;
+  await install(row, program, `#!/bin/bash\n${body}\nexec /usr/bin/nix-store "$@"\n`);
   try {
     return await work();
   } finally {
-    rmSync(`${row.prod.root}${NIX_STORE}`, { force: true });
+    await row.prod.exec(["rm", "-f", program]);
   }
 }
 

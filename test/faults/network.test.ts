@@ -60,7 +60,7 @@ describe("the way to prod", () => {
 
   fault(
     "N05 the release moves sshd to another port",
-    { release: "moved-sshd", sshOnly: "SSM knows no port: the agent dials out" },
+    { release: "moved-sshd", sshOnly: "SSM knows no port, the agent dials out" },
     async (row) => {
       const up = row.up({ change: confirmWithin(3) });
       await row.at("await-confirmation");
@@ -102,7 +102,7 @@ describe("the way to prod", () => {
 
   fault(
     "N08 the host key changes meanwhile",
-    { sshOnly: "SSM has no host key: AWS knows the instance" },
+    { sshOnly: "SSM has no host key, AWS knows the instance" },
     async (row) => {
       const up = row.up({ change: soak(2, confirmWithin(3)) });
       await row.at("health");

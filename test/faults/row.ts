@@ -5,6 +5,7 @@ import type { LabHost } from "../../lab/lab.ts";
 import type { Ended, PulumiOptions } from "../../lab/project.ts";
 import { assertPlain } from "../e2e/faults.ts";
 import { assertRuns, eventually, isActive, type Profile, pointers } from "../e2e/world.ts";
+import { isChosen } from "./choice.ts";
 import { operators, type Role, signalAll } from "./processes.ts";
 import { type Good, type Settings, type Stage, stage, UNITS, unchanged } from "./stage.ts";
 import { way } from "./ways.ts";
@@ -47,7 +48,7 @@ export interface UpOptions extends PulumiOptions {
 
 /** `fault("N01 the network is cut", {}, async (row) => …)`: the title is the row's in docs/faults.md. */
 export function fault(title: string, options: RowOptions, work: (row: Row) => Promise<void>): void {
-  if (options.sshOnly !== undefined && way.kind !== "ssh") return;
+  if (!isChosen(title, options)) return;
   it(title, async function () {
     this.timeout(300_000);
     const row = await Row.begin(options);

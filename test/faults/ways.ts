@@ -8,6 +8,8 @@ export interface Way {
   readonly kind: "ssh" | "awsSsm";
   /** The unit on prod that lets us in. */
   readonly unit: string;
+  /** First on the PATH of whoever comes in over it. */
+  readonly bin: string;
   /** The setting of it. */
   connection(prod: LabHost): object;
   /** All that serves us there: the unit's own process, and those of each session or command. */
@@ -21,6 +23,7 @@ export interface Way {
 const ssh: Way = {
   kind: "ssh",
   unit: "ssh.service",
+  bin: "/usr/local/bin",
   connection: () => ({ kind: "ssh", host: "choiros-prod", connectTimeoutSeconds: 2 }),
   processes: (prod) => linesOf(prod, "pgrep sshd"),
   endSessions: (prod) => shell(prod, `kill -KILL $(pgrep -f '[s]shd.*: root@')`),
@@ -35,6 +38,7 @@ for group in /var/lib/amazon/ssm/current/*/group; do kill -KILL -- "-$(cat "$gro
 const awsSsm: Way = {
   kind: "awsSsm",
   unit: "amazon-ssm-agent.service",
+  bin: "/run/amazon-ssm-agent/bin",
   connection: ({ instanceId }) => ({
     ...{ kind: "awsSsm", instanceId, region: "eu-central-1", deliveryTimeoutSeconds: 30 },
   }),

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { ROOM_NAMES, ROOMS, type Room } from "./rooms.ts";
+import { ROOM_NAMES, ROOMS, type Room, USUAL_ROOMS } from "./rooms.ts";
 
 export interface Arguments {
   readonly rooms: readonly string[];
@@ -18,20 +18,21 @@ export const HELP = `usage: npm test [-- OPTION...]
   --help
 
 Rooms:
-  static     types, format, lint, shellcheck, hygiene of the source
+  static         types, format, lint, shellcheck, hygiene of the source
 ${ROOMS.map(describeRoom).join("\n")}
 
 The last line says what came of it. Exit code: 0 if tests passed and none failed, 1 if any failed or none ran,
 2 wrong usage, 130 or 143 if interrupted. Without root there is: npm run check`;
 
-function describeRoom({ name, about, needsLab, workers }: Room): string {
+function describeRoom({ name, about, needsLab, workers, onDemand }: Room): string {
   const side = workers === undefined ? "" : `; ${workers} processes side by side, each with a lab`;
-  return `  ${name.padEnd(10)} ${about}${needsLab ? " (needs root and Debian: the lab)" : ""}${side}`;
+  const when = onDemand ? "; only when it is named" : "";
+  return `  ${name.padEnd(14)} ${about}${needsLab ? " (needs root and Debian: the lab)" : ""}${side}${when}`;
 }
 
 export function parse(argv: readonly string[]): Arguments {
   const { only, grep, list, help } = valuesOf(argv);
-  const rooms = only?.split(",").map((name) => name.trim()) ?? ROOM_NAMES;
+  const rooms = only?.split(",").map((name) => name.trim()) ?? USUAL_ROOMS;
   const unknown = rooms.find((name) => !ROOM_NAMES.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`There is no room "${unknown}". The rooms are: ${ROOM_NAMES.join(", ")}.`);

@@ -12,6 +12,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { parse } from "../run/arguments.ts";
+import { ROOM_NAMES } from "../run/rooms.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -135,6 +137,17 @@ describe("npm test", function () {
     const { status, stdout } = project.run("--list", "--only", "unit,e2e");
     assert.equal(status, 0);
     assert.match(stdout, /would fail\n(.|\n)*would need a lab\n/);
+  });
+
+  it("runs a room that takes too long for every run when it is named, by the tests of another", () => {
+    assert.deepEqual(
+      ROOM_NAMES.filter((name) => !parse([]).rooms.includes(name)),
+      ["faults-ssm-all"],
+    );
+    project.write("setup/setup.sh", "exit 0");
+    project.tests("faults/a", "it(`goes over ${process.env.TEST_EXECUTOR}`, () => {});");
+    const { stdout } = project.run("--only", "faults-ssm-all");
+    assert.match(stdout, /✓ goes over awsSsm/);
   });
 
   it("refuses options and rooms that do not exist", () => {
