@@ -2,12 +2,15 @@ import { parseArgs } from "node:util";
 import { type Lab, openLab } from "../lab/lab.ts";
 import { LabError } from "../lab/process.ts";
 import { Project } from "../lab/project.ts";
+import { behindSsm } from "./behind-ssm.ts";
 import { type Loudness, Stage } from "./stage.ts";
 import { chapters } from "./story.ts";
 
 const HELP = `Promotes releases from grind to prod, on two real hosts that it boots here.
 
   npm run demo               the whole story, about two minutes
+  npm run demo -- --executor awsSsm
+                             prod is reached over AWS SSM, and takes nobody in by ssh
   npm run demo -- --keep     leaves the hosts up, and says what to try next
   npm run demo -- --quiet    no Pulumi output, only what happens
   npm run demo -- --verbose  all of Pulumi's output
@@ -22,10 +25,11 @@ if (options === undefined || options.help) {
 }
 process.exitCode = await demo(
   options.keep,
+  options.executor === "awsSsm",
   options.quiet ? "quiet" : options.verbose ? "verbose" : "telling",
 );
 
-async function demo(keep: boolean, loudness: Loudness): Promise<number> {
+async function demo(keep: boolean, ssm: boolean, loudness: Loudness): Promise<number> {
   const stage = new Stage(loudness);
   stage.say(
     "Two real NixOS-like hosts on this machine: grind builds, prod only ever gets finished closures.",
@@ -33,9 +37,9 @@ async function demo(keep: boolean, loudness: Loudness): Promise<number> {
   let lab: Lab | undefined;
   try {
     lab = await stage.timed("boot grind and prod", () =>
-      openLab({ instance: "demo", keep, log: stage.note }),
+      openLab({ instance: "demo", keep, ssm, log: stage.note }),
     );
-    await tell(stage, lab, keep);
+    await tell(stage, lab, { keep, ssm });
     return 0;
   } catch (error) {
     stage.failed(sentenceOf(error));
@@ -45,12 +49,17 @@ async function demo(keep: boolean, loudness: Loudness): Promise<number> {
   }
 }
 
-async function tell(stage: Stage, lab: Lab, keep: boolean): Promise<void> {
+async function tell(
+  stage: Stage,
+  lab: Lab,
+  { keep, ssm }: { keep: boolean; ssm: boolean },
+): Promise<void> {
   const project = new Project(lab);
   await stage.timed("make the stacks grind and prod", () => project.initStacks());
+  if (ssm) await behindSsm(stage, { lab, project });
   for (const chapter of chapters) await chapter(stage, { lab, project });
   stage.table();
-  if (keep) stage.say(whatNext(project.directory));
+  if (keep) stage.say(whatNext(project.directory, ssm));
 }
 
 function sentenceOf(error: unknown): string {
@@ -60,26 +69,29 @@ function sentenceOf(error: unknown): string {
 
 function parse(argv: string[]) {
   try {
-    return parseArgs({
+    const { values } = parseArgs({
       args: argv,
       options: {
+        executor: { type: "string", default: "ssh" },
         keep: { type: "boolean", default: false },
         quiet: { type: "boolean", default: false },
         verbose: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
-    }).values;
+    });
+    if (values.executor === "ssh" || values.executor === "awsSsm") return values;
+    throw new Error(`--executor is ssh or awsSsm, not ${values.executor}.`);
   } catch (error) {
     console.error(`${(error as Error).message}\n`);
     return undefined;
   }
 }
 
-function whatNext(directory: string): string {
+function whatNext(directory: string, ssm: boolean): string {
+  const look = 'ssh -F "$NIXOS_PROMOTE_SSH_CONFIG" choiros-prod systemctl status hypervisor';
   return `The lab stays up. Try next:
   eval "$(npm run -s lab -- env --instance demo)"
   export PULUMI_BACKEND_URL=file://${directory}/state && cd ${directory}
-  pulumi preview --stack prod
-  ssh -F "$NIXOS_PROMOTE_SSH_CONFIG" choiros-prod systemctl status hypervisor
+  pulumi preview --stack prod${ssm ? "" : `\n  ${look}`}
 Remove it:  npm run lab -- down --instance demo`;
 }

@@ -58,7 +58,7 @@ export const chapters: Chapter[] = [
     await push(stage, world, "b", "revert to B");
     await up(stage, world, "grind", "B again: up grind");
     await up(stage, world, "prod", "B again: up prod");
-    stage.command("ssh choiros-prod systemctl stop container@sandbox-dev");
+    stage.command("systemctl stop container@sandbox-dev   # on prod, by hand");
     await world.lab.host("prod").must(["systemctl", "stop", "container@sandbox-dev.service"]);
     const preview = await pulumi(
       stage,
