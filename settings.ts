@@ -57,12 +57,13 @@ const release = z.discriminatedUnion("from", [
   }),
 ]);
 
-const [builtHere, direct, relay] = transport.options;
+const [builtHere, direct, relay, cache] = transport.options;
 const copySeconds = seconds.default(3600);
 const copy = z.discriminatedUnion("via", [
   builtHere.extend({ timeoutSeconds: copySeconds }),
   direct.omit({ builder: true }).extend({ timeoutSeconds: copySeconds }),
   relay.omit({ builder: true }).extend({ timeoutSeconds: copySeconds }),
+  cache.omit({ builder: true }).extend({ timeoutSeconds: copySeconds }),
 ]);
 
 const links = z.strictObject({

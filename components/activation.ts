@@ -1,7 +1,13 @@
+import type { Cache } from "../contract/cache.ts";
 import type { Links } from "../contract/links.ts";
 import type { Preflight } from "../contract/preflight.ts";
 import type { Probe } from "../contract/probe.ts";
-import type { Live, SystemProfileInputs, SystemProfileOutputs } from "../contract/resources.ts";
+import type {
+  Live,
+  SystemProfileInputs,
+  SystemProfileOutputs,
+  Transport,
+} from "../contract/resources.ts";
 import type { Host } from "./host.ts";
 import * as pulumi from "./pulumi.ts";
 import type { Release } from "./release.ts";
@@ -14,7 +20,13 @@ export interface ActivationArgs {
   readonly copy:
     | { readonly via: "built-here"; readonly timeoutSeconds: number }
     | { readonly via: "direct"; readonly to: string; readonly timeoutSeconds: number }
-    | { readonly via: "relay"; readonly timeoutSeconds: number };
+    | { readonly via: "relay"; readonly timeoutSeconds: number }
+    | {
+        readonly via: "cache";
+        readonly caches: Cache[];
+        readonly trustedKeys?: string[] | undefined;
+        readonly timeoutSeconds: number;
+      };
   /** What must hold before the release may stay. */
   readonly health: Probe[];
   readonly mode: SystemProfileInputs["mode"];
@@ -128,11 +140,18 @@ function createClosure(
   path: pulumi.Output<string>,
   parent: Activation,
 ): Closure {
-  const { timeoutSeconds, ...how } = copy;
-  const transport = how.via === "built-here" ? how : { ...how, builder: release.builder };
+  const { timeoutSeconds } = copy;
   const { diskMarginMiB } = preflight;
+  const transport = transportOf(copy, release);
   const args = { connection: host.connection, path, transport, timeoutSeconds, diskMarginMiB };
   return new Closure(name, args, { parent });
+}
+
+function transportOf(
+  { timeoutSeconds: _seconds, ...how }: ActivationArgs["copy"],
+  { builder }: Release,
+): Transport {
+  return how.via === "built-here" ? how : { ...how, builder };
 }
 
 function createSystem(
@@ -174,7 +193,7 @@ function runs(live: Live, toplevel: string | undefined): boolean {
 }
 
 function showPlan(
-  { host, release, health, mode }: ActivationArgs,
+  { host, release, copy, health, mode }: ActivationArgs,
   goods: Goods,
   system: SystemProfile,
 ): void {
@@ -184,6 +203,7 @@ function showPlan(
       ...{ connection: host.connection, host: host.hostName, mode, rev, subject, builder },
       ...(toplevel === undefined ? {} : { toplevel }),
       ...(links === undefined ? {} : { links }),
+      transport: transportOf(copy, release),
       probes: health,
     });
     const settled = plan.from === plan.to && plan.links.length === 0 && !plan.running;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cache, publicKey } from "./cache.ts";
 import { checkout } from "./checkout.ts";
 import { connection, machineId } from "./connection.ts";
 import { mode } from "./goal.ts";
@@ -71,6 +72,16 @@ export const transport = z.discriminatedUnion("via", [
       ),
   }),
   z.strictObject({ via: z.literal("relay"), builder: connection }),
+  z.strictObject({
+    via: z.literal("cache"),
+    builder: connection,
+    caches: z.array(cache).min(1, "must name at least one cache").max(10),
+    trustedKeys: z
+      .array(publicKey)
+      .max(20)
+      .optional()
+      .describe("Keys that the host trusts for this beside those of its own settings."),
+  }),
 ]);
 export type Transport = z.infer<typeof transport>;
 
@@ -176,6 +187,7 @@ export const getPlanInputs = z.strictObject({
   rev: fullRevision,
   subject: text,
   builder: connection,
+  transport: transport.optional(),
   probes: z.array(probe),
 });
 export type GetPlanInputs = z.infer<typeof getPlanInputs>;

@@ -259,7 +259,8 @@ stay_if_shutting_down() {
 # An error in this script itself must not leave the new system unproven.
 cleanup() {
   if [[ ($switched || $profile_moved || $links_placed) && ! $concluded ]]; then
-    because "The activation script ended unexpectedly (exit $1)." || true
+    note "[$step] The script ends unexpectedly (exit $1) at: ${2:0:200}"
+    if is_cancelled; then because "Cancelled." || true; else because "The activation script ended unexpectedly (exit $1)." || true; fi
     failed_step=${failed_step:-$step}
     if [[ $switched ]]; then
       take rollback || true

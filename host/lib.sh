@@ -25,6 +25,7 @@ readonly PROFILE=/nix/var/nix/profiles/system
 readonly BOOT_UNPROVEN=$STATE/boot-unproven
 readonly ACTIVATION_UNIT=nixos-promote-activate.service
 readonly STORE_PATH='^/nix/store/[0-9a-df-np-sv-z]{32}-[0-9a-zA-Z+._?=-]+$'
+readonly CACHE_URL='^(https?://[][A-Za-z0-9]|file:///|s3://[A-Za-z0-9])[][A-Za-z0-9._~:/?&=%+@-]*$'
 readonly UNIT_NAME='^[A-Za-z0-9:_.@\-]+$'
 
 # Functions that compute a value leave it here: a $(...) would cost a process each time.
@@ -271,11 +272,11 @@ nap() {
 
 # ---- life and death of the script -----------------------------------------------------------
 
-# A command may define `cleanup CODE`.
+# A command may define `cleanup CODE COMMAND`: how it ended, and at what.
 on_exit() {
-  local code=$?
+  local code=$? last=$BASH_COMMAND
   trap - EXIT
-  if declare -F cleanup >/dev/null; then cleanup "$code" || true; fi
+  if declare -F cleanup >/dev/null; then cleanup "$code" "$last" || true; fi
   if [[ $JOB ]]; then
     write_file "$JOB/exit" "$code" || true
   fi

@@ -1,6 +1,6 @@
 # needs: json.sh lib.sh roots.sh nixlog.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# Job: copies paths to another host. The target checks the signatures; this side never asks it not to.
+# Job: copies paths to another host, or to a binary cache. The target checks the signatures; this side never asks it not to.
 
 main() {
   local -a paths=() options=() from=()
@@ -13,7 +13,7 @@ main() {
   ((${#paths[@]})) || fail bad-argument "[paths] is empty."
   for i in "${!paths[@]}"; do require_store_path "paths.$i" "${paths[i]}"; done
   arg_get to
-  require_store_url to "$REPLY"
+  [[ $REPLY =~ $CACHE_URL ]] || require_store_url to "$REPLY"
   if [[ ${arg[from]-} ]]; then
     require_store_url from "${arg[from]}"
     from=(--from "${arg[from]}")
@@ -96,12 +96,15 @@ copy_error() {
       fail untrusted-signature "${arg[to]} refuses the paths: they are not signed by a key that it trusts."$'\n'"$text" \
         "Sign them on the builder, and add the public key to trusted-public-keys of the target."
       ;;
+    *"don't know how to open Nix store"* | *'unsupported'*'s3'*)
+      fail unsupported "The Nix of the sending host cannot open ${arg[to]}: it is built without that kind of store."$'\n'"$text" "Install a Nix that has it, or use another cache."
+      ;;
     *'No space left on device'* | *'database or disk is full'*) fail no-space "The disk of ${arg[to]} is full."$'\n'"$text" "Free space there and run again: paths that have arrived are kept." ;;
     *'Host key verification failed'* | *'REMOTE HOST IDENTIFICATION HAS CHANGED'*)
       fail host-key "The host key of ${arg[to]} is not the expected one."$'\n'"$text" "Check who answers there before you change known_hosts of the sending host."
       ;;
     *'Permission denied'*) fail auth "${arg[to]} does not accept the key of the sending host."$'\n'"$text" "Allow its key on the target." ;;
-    *'Could not resolve hostname'* | *'Connection refused'* | *'timed out'* | *'No route to host'* | *'Network is unreachable'* | *'Connection closed'* | *'Connection reset'* | *'Broken pipe'* | *'Nix daemon disconnected'*)
+    *'unable to download'* | *'unable to upload'* | *'Could not resolve'* | *'Connection refused'* | *'timed out'* | *'No route to host'* | *'Network is unreachable'* | *'Connection closed'* | *'Connection reset'* | *'Broken pipe'* | *'Nix daemon disconnected'*)
       fail unreachable "${arg[to]} cannot be reached from the sending host."$'\n'"$text" "Run again when it can: paths that have arrived are kept."
       ;;
     *) fail copy-failed "The copy to ${arg[to]} failed."$'\n'"$text" ;;

@@ -15,6 +15,8 @@ export type Command =
   | "cancel"
   | "build"
   | "push"
+  | "cached"
+  | "pull"
   | "activate";
 
 const HOST_DIRECTORY = fileURLToPath(new URL("../../host/", import.meta.url));

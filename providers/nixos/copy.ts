@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { type Connection, describeConnection } from "../../contract/connection.ts";
 import { description } from "../../contract/description.ts";
-import type { ClosureInputs } from "../../contract/resources.ts";
+import type { ClosureInputs, Transport } from "../../contract/resources.ts";
 import { shortPath } from "../../contract/store-path.ts";
 import { Failure, namingSetting } from "../errors.ts";
 import { call } from "../executors/executor.ts";
+import { describeCaches, overCaches } from "./caches.ts";
 import type { Reporter } from "./engine.ts";
 import { contractOf, runJob } from "./job.ts";
 import { relay } from "./relay.ts";
@@ -75,10 +76,28 @@ export async function copyClosure(wanted: ClosureInputs, report: Reporter): Prom
   requireRoom(connection, missing, wanted.diskMarginMiB ?? 0);
   report.progress(`copying ${missing.paths.length} paths`);
   if (transport.via === "relay") return relay(transport.builder, wanted, missing, report);
+  if (transport.via === "cache") return overCaches(transport, wanted, missing, report);
   await push(transport, wanted, missing, report).catch((error) => {
     throw namingSetting(SETTINGS, error);
   });
   await requireArrived(transport.to, wanted);
+}
+
+/** Where the bytes of a closure will come from, in words. */
+export async function wayOf(
+  transport: Transport | undefined,
+  wanted: Pick<ClosureInputs, "connection" | "path">,
+): Promise<string | undefined> {
+  switch (transport?.via) {
+    case "direct":
+      return "straight from the builder";
+    case "relay":
+      return "through this machine";
+    case "cache":
+      return describeCaches(transport, wanted);
+    default:
+      return undefined;
+  }
 }
 
 /** What a refusal of the builder is about. */

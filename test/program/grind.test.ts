@@ -142,6 +142,7 @@ describe("the stack that builds: grind", () => {
         rev: REV,
         subject: EVALUATION.subject,
         builder: GRIND,
+        transport: { via: "built-here" },
         probes: health,
       });
       getPlanInputs.parse(plans[0]?.inputs);

@@ -23,6 +23,8 @@ export interface Plan {
     readonly bytes: number;
     /** What is free for them on the host. */
     readonly free?: number;
+    /** By which way, in words. */
+    readonly way?: string;
   };
   readonly units: UnitChanges;
   /** Sentences; what takes effect only after a reboot. */

@@ -10,10 +10,11 @@ export function planText(plan: Plan): string {
   return [title, ...all.map(([name, value]) => `  ${name.padEnd(9)} ${value}`)].join("\n");
 }
 
-function copyText({ paths, bytes, free }: Plan["copy"]): string {
+function copyText({ paths, bytes, free, way }: Plan["copy"]): string {
   if (paths === 0) return "nothing, all paths are there";
   const short = free !== undefined && free < bytes;
-  return `${paths} paths, ${bytesText(bytes)}${short ? `, but only ${bytesText(free)} are free there` : ""}`;
+  const room = short ? `, but only ${bytesText(free)} are free there` : "";
+  return `${paths} paths, ${bytesText(bytes)}${way === undefined ? "" : `, ${way}`}${room}`;
 }
 
 function rows(plan: Plan): [string, string][] {

@@ -1,0 +1,24 @@
+import { z } from "zod";
+
+/** Nix takes a list of these apart at blanks. */
+const storeUrl = z
+  .string()
+  .max(1000)
+  .regex(
+    /^(https?:\/\/[A-Za-z0-9[]|file:\/\/\/|s3:\/\/[A-Za-z0-9])[A-Za-z0-9._~:/?&=%+@[\]-]*$/,
+    "must be a URL such as https://cache.example.com, file:///srv/cache or s3://bucket?region=eu-west-1",
+  );
+
+/** A binary cache of Nix: hosts pull from it, the builder pushes to it. */
+export const cache = z.strictObject({
+  pull: storeUrl.describe("Where the host finds it."),
+  push: storeUrl.optional().describe("Where the builder finds it. Default: nothing is pushed."),
+});
+export type Cache = z.infer<typeof cache>;
+
+export const publicKey = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9._-]{1,100}:[A-Za-z0-9+/]{43}=$/,
+    "must be a public key such as name-1:BASE64=",
+  );

@@ -1,0 +1,93 @@
+# needs: json.sh lib.sh nixlog.sh
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
+# Job: fetches a path and all that it needs from binary caches. Nothing is built here, and nothing is taken that no trusted key has signed.
+
+main() {
+  local -a caches=() keys=() options=()
+  local path i mark
+  [[ $JOB ]] || fail not-a-job "A fetch runs only as a job." "Use start."
+  trap on_term TERM
+  now
+  began=$REPLY
+  arg_get path && path=$REPLY
+  require_store_path path "$path"
+  arg_list caches caches
+  ((${#caches[@]})) || fail bad-argument "[caches] is empty."
+  for i in "${!caches[@]}"; do
+    [[ ${caches[i]} =~ $CACHE_URL ]] || {
+      quote "${caches[i]}"
+      fail bad-argument "[caches.$i] is not the URL of a binary cache: $REPLY."
+    }
+    # Nix asks them in the order of a number that the cache itself tells, unless the URL does.
+    mark='?'
+    if [[ ${caches[i]} == *\?* ]]; then mark='&'; fi
+    caches[i]+=${mark}priority=$((i + 1))
+  done
+  arg_list trustedKeys keys
+  for i in "${!keys[@]}"; do
+    [[ ${keys[i]} =~ ^[A-Za-z0-9._-]+:[A-Za-z0-9+/=]+$ ]] || fail bad-argument "[trustedKeys.$i] is not a public key."
+  done
+  options=(
+    --option substituters "${caches[*]}" --option require-sigs true --option max-jobs 0 --option builders '' --option fallback false
+    --option narinfo-cache-negative-ttl 0 --option connect-timeout 15 --option download-attempts 2
+    # The delay of a distant cache does not show when enough is under way.
+    --option max-substitution-jobs 128 --option http-connections 128
+  )
+  if ((${#keys[@]})); then options+=(--option extra-trusted-public-keys "${keys[*]}"); fi
+  status pull "asking the caches"
+  watch_nix count_pulls nix-store "${options[@]}" --realise -- "$path" || pull_error "$path"
+  now
+  seconds $((REPLY - began))
+  answer_sources "$REPLY"
+}
+
+began=0 copied=0 total=0
+declare -A from=()
+
+# count_pulls LINE: "fetching 312/1904 paths".
+count_pulls() {
+  local source
+  if [[ $1 =~ these\ ([0-9]+)\ paths\ will\ be\ fetched ]]; then
+    total=${BASH_REMATCH[1]}
+  elif [[ $1 =~ ^copying\ path\ \'[^\']*\'\ from\ \'([^\']*)\' ]]; then
+    source=${BASH_REMATCH[1]%[?&]priority=*}
+    copied=$((copied + 1))
+    if ((total < copied)); then total=$copied; fi
+    from[$source]=$((${from[$source]:-0} + 1))
+    status pull "fetching $copied/$total paths from $source" "done" "$copied" total "$total"
+  fi
+}
+
+answer_sources() {
+  local url out=''
+  for url in "${!from[@]}"; do
+    json_member "$url" "${from[$url]}"
+    out+=$REPLY
+  done
+  answer "{\"copied\":$copied,\"from\":{${out:1}},\"seconds\":$1}"
+}
+
+pull_error() {
+  local text
+  text=$(tail -n 15 -- "$NIX_LOG")
+  case $text in
+    *'not signed by any of the keys'* | *'lacks a signature by a trusted key'* | *'lacks a valid signature'* | *'does not have a valid signature'*)
+      fail untrusted-signature "The host trusts no signature on what the caches have."$'\n'"$text" \
+        "Sign the release on the builder, and add the public key to the host's trusted-public-keys or to [copy.trustedKeys]."
+      ;;
+    *'does not exist in binary cache'* | *'hash mismatch'* | *'NAR '*'truncated'* | *'does not match'*)
+      fail damaged-cache "A cache is not whole: it tells of a path, and does not have it as it should."$'\n'"$text" \
+        "Delete the path's .narinfo there and run again: it is pushed again."
+      ;;
+    *'No space left on device'* | *'database or disk is full'*) fail no-space "The disk of the host is full."$'\n'"$text" "Free space there and run again: paths that have arrived are kept." ;;
+    *'unable to download'* | *'Could not resolve'* | *'timed out'*)
+      fail cache-unreachable "A cache cannot be reached from the host."$'\n'"$text" "Run again when it can: paths that have arrived are kept."
+      ;;
+    *'no substituter that can build it'* | *"don't know how to build"* | *'no substituter'*)
+      fail not-cached "The caches do not have all of ${1##*/}."$'\n'"$text" "Push it there: \`nix copy --to CACHE $1\` on the builder, or set push of a cache."
+      ;;
+    *) fail pull-failed "The fetch from the caches failed."$'\n'"$text" ;;
+  esac
+}
+
+main
