@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { type Lab, openLab } from "../lab/lab.ts";
 import { LabError } from "../lab/process.ts";
 import { Project } from "../lab/project.ts";
-import { behindSsm } from "./behind-ssm.ts";
+import { behindSsm, stillClosed } from "./behind-ssm.ts";
 import { type Loudness, Stage } from "./stage.ts";
 import { chapters } from "./story.ts";
 
@@ -10,7 +10,7 @@ const HELP = `Promotes releases from grind to prod, on two real hosts that it bo
 
   npm run demo               the whole story, about two minutes
   npm run demo -- --executor awsSsm
-                             prod is reached over AWS SSM, and takes nobody in by ssh
+                             prod is reached over AWS SSM, takes nobody in by ssh, and fetches from a cache
   npm run demo -- --keep     leaves the hosts up, and says what to try next
   npm run demo -- --quiet    no Pulumi output, only what happens
   npm run demo -- --verbose  all of Pulumi's output
@@ -58,6 +58,7 @@ async function tell(
   await stage.timed("make the stacks grind and prod", () => project.initStacks());
   if (ssm) await behindSsm(stage, { lab, project });
   for (const chapter of chapters) await chapter(stage, { lab, project });
+  if (ssm) await stillClosed(stage, { lab });
   stage.table();
   if (keep) stage.say(whatNext(project.directory, ssm));
 }
