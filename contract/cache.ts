@@ -1,12 +1,20 @@
 import { z } from "zod";
 
-/** Nix takes a list of these apart at blanks. */
+/**
+ * Of the parameters that Nix knows in such a URL, those that say where and in which form. Others would turn the check of
+ * signatures off (`trusted`) or name a secret key; so would a password before the host be in the state. Nix takes a list of
+ * URLs apart at blanks.
+ */
 const storeUrl = z
   .string()
   .max(1000)
   .regex(
-    /^(https?:\/\/[A-Za-z0-9[]|file:\/\/\/|s3:\/\/[A-Za-z0-9])[A-Za-z0-9._~:/?&=%+@[\]-]*$/,
-    "must be a URL such as https://cache.example.com, file:///srv/cache or s3://bucket?region=eu-west-1",
+    /^(https?:\/\/[A-Za-z0-9[]|file:\/\/\/|s3:\/\/[A-Za-z0-9])[A-Za-z0-9._~:/%+[\]-]*(\?|$)/,
+    "must be a URL such as https://cache.example.com, file:///srv/cache or s3://bucket?region=eu-west-1, without a password",
+  )
+  .regex(
+    /^[^?]*(\?(region|endpoint|profile|scheme|compression|compression-level)=[A-Za-z0-9._:/-]*(&(region|endpoint|profile|scheme|compression|compression-level)=[A-Za-z0-9._:/-]*)*)?$/,
+    "must have no parameters but region, endpoint, profile, scheme, compression and compression-level",
   );
 
 /** A binary cache of Nix: hosts pull from it, the builder pushes to it. */

@@ -20,8 +20,8 @@ main() {
   trap 'rm -rf -- "$dir"' RETURN
   # All at once: each may take until its time is over.
   for i in "${!caches[@]}"; do
-    exec {fd}< <(exec timeout --kill-after=2 20 "${NIX[@]}" path-info --sigs --option narinfo-cache-negative-ttl 0 --option connect-timeout 10 \
-      --option download-attempts 1 --store "${caches[i]}" -- "$path" 2>"$dir/$i")
+    exec {fd}< <(exec timeout --kill-after=2 20 "${NIX[@]}" path-info --sigs --option narinfo-cache-negative-ttl 0 \
+      --option narinfo-cache-positive-ttl 0 --option connect-timeout 10 --option download-attempts 1 --store "${caches[i]}" -- "$path" 2>"$dir/$i")
     fds[i]=$fd
   done
   for i in "${!caches[@]}"; do

@@ -25,7 +25,9 @@ readonly PROFILE=/nix/var/nix/profiles/system
 readonly BOOT_UNPROVEN=$STATE/boot-unproven
 readonly ACTIVATION_UNIT=nixos-promote-activate.service
 readonly STORE_PATH='^/nix/store/[0-9a-df-np-sv-z]{32}-[0-9a-zA-Z+._?=-]+$'
-readonly CACHE_URL='^(https?://[][A-Za-z0-9]|file:///|s3://[A-Za-z0-9])[][A-Za-z0-9._~:/?&=%+@-]*$'
+# Its parameters are those that say where and in which form: others would turn the check of signatures off.
+readonly CACHE_PARAMETER='(region|endpoint|profile|scheme|compression|compression-level)=[A-Za-z0-9._:/-]*'
+readonly CACHE_URL="^(https?://[][A-Za-z0-9]|file:///|s3://[A-Za-z0-9])[][A-Za-z0-9._~:/%+-]*(\\?$CACHE_PARAMETER(&$CACHE_PARAMETER)*)?\$"
 readonly UNIT_NAME='^[A-Za-z0-9:_.@\-]+$'
 
 # Functions that compute a value leave it here: a $(...) would cost a process each time.

@@ -29,7 +29,8 @@ main() {
   done
   options=(
     --option substituters "${caches[*]}" --option require-sigs true --option max-jobs 0 --option builders '' --option fallback false
-    --option narinfo-cache-negative-ttl 0 --option connect-timeout 15 --option download-attempts 2
+    # What Nix remembers of a cache may be older than the signatures there.
+    --option narinfo-cache-negative-ttl 0 --option narinfo-cache-positive-ttl 0 --option connect-timeout 15 --option download-attempts 2
     # The delay of a distant cache does not show when enough is under way.
     --option max-substitution-jobs 128 --option http-connections 128
   )

@@ -26,6 +26,12 @@ main() {
   status copy "copying 0/$total paths to ${arg[to]}" "done" 0 total "$total"
   if ((bytes_left && !${#from[@]})); then read_sizes "${paths[@]}"; fi
   watch_nix count_copies nix --extra-experimental-features nix-command copy "${from[@]}" --to "${arg[to]}" -- "${paths[@]}" || copy_error
+  # Nix does not touch what a cache has already, also not to add the signatures that have come since.
+  if [[ ${arg[signatures]-} == true ]]; then
+    status copy "adding signatures in ${arg[to]}"
+    watch_nix count_copies nix --extra-experimental-features nix-command store copy-sigs --recursive --store "${arg[to]}" \
+      --substituter auto -- "${paths[@]}" || copy_error
+  fi
   now
   seconds $((REPLY - began))
   answer "{\"copied\":$copied,\"seconds\":$REPLY}"

@@ -7,7 +7,7 @@ import { Failure, namingSetting } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import type { Missing } from "./copy.ts";
 import type { Reporter } from "./engine.ts";
-import { contractOf, runJob } from "./job.ts";
+import { contractOf, type JobStatus, runJob } from "./job.ts";
 import { reach } from "./route.ts";
 
 type OverCaches = Extract<Transport, { via: "cache" }>;
@@ -35,19 +35,32 @@ export async function overCaches(
   for (const { pull, state, said } of seen)
     if (state === "unreachable")
       report.warn(`[copy.caches] ${pull} cannot be reached from the host: ${said}`);
-  const lacking = seen.filter(({ state, push }) => state === "lacks" && push !== undefined);
-  for (const { push = "" } of lacking)
-    await pushTo(push, transport, wanted, missing, report).catch((error) => {
-      throw namingSetting(PUSH_SETTINGS, error);
-    });
-  await pull(
-    seen.filter(({ state }) => state !== "unreachable"),
-    transport,
-    wanted,
-    report,
-  ).catch((error) => {
-    throw namingSetting(PULL_SETTINGS, error);
-  });
+  const fill = async (state: Seen["state"], signatures: boolean) => {
+    const to = seen.flatMap((one) =>
+      one.state === state && one.push !== undefined ? [one.push] : [],
+    );
+    for (const cache of to) await push(cache, transport, wanted, { missing, signatures }, report);
+    return to.length > 0;
+  };
+  const fetch = () =>
+    pull(
+      seen.filter(({ state }) => state !== "unreachable"),
+      transport,
+      wanted,
+      report,
+    );
+  await fill("lacks", false);
+  try {
+    await fetch();
+  } catch (error) {
+    // Signed since it was pushed: the signatures are on the builder, and not in the cache.
+    if (!isUntrusted(error) || !(await fill("has", true))) throw error;
+    await fetch();
+  }
+}
+
+function isUntrusted(error: unknown): boolean {
+  return error instanceof Failure && error.code === "untrusted-signature";
 }
 
 /** Which of them has the closure, in words, for a plan. */
@@ -114,26 +127,32 @@ const PUSH_SETTINGS = {
   "untrusted-signature": "release.signingKeyFile",
 };
 
-function pushTo(
+async function push(
   to: string,
   { builder }: OverCaches,
   { path, timeoutSeconds }: ClosureInputs,
-  missing: Missing,
+  { missing, signatures }: { readonly missing: Missing; readonly signatures: boolean },
   report: Reporter,
-): Promise<unknown> {
-  return runJob(reach(builder, "release.builder"), {
+): Promise<void> {
+  const job = {
     command: "push",
     unit: `nixos-promote-push-${hashOf(path)}`,
     what: `copy of ${shortPath(path)} to ${to}`,
     path,
-    contract: contractOf({ to, path }),
+    contract: contractOf({ to, path, signatures }),
     whenStopped: "what was pushed stays there",
     whenAlone: "it pushes to its end, and the next `pulumi up` finds it there",
-    argument: { to, paths: [path], missing: missing.paths.length, bytes: 0, sshOptions: [] },
+    argument: {
+      ...{ to, paths: [path], missing: missing.paths.length, bytes: 0, sshOptions: [] },
+      signatures,
+    },
     timeoutSeconds,
     result: z.object({ copied: z.number() }),
-    onStatus: (status) => report.progress(status.message ?? ""),
-    say: (sentence) => report.info(sentence),
+    onStatus: (status: JobStatus) => report.progress(status.message ?? ""),
+    say: (sentence: string) => report.info(sentence),
+  } as const;
+  await runJob(reach(builder, "release.builder"), job).catch((error) => {
+    throw namingSetting(PUSH_SETTINGS, error);
   });
 }
 
@@ -164,6 +183,8 @@ async function pull(
     result: z.object({ copied: z.number(), from: z.record(z.string(), z.number()) }),
     onStatus: (status) => report.progress(status.message ?? ""),
     say: (sentence) => report.info(sentence),
+  }).catch((error) => {
+    throw namingSetting(PULL_SETTINGS, error);
   });
   const sources = Object.entries(said.from).map(([url, count]) => `${count} from ${url}`);
   if (sources.length > 0) report.info(`fetched ${said.copied} paths: ${sources.join(", ")}`);

@@ -46,10 +46,15 @@ describe("a release that prod fetches from a cache", function () {
         /\[copy\.caches\] The Nix of choiros-prod cannot open s3:\S+: it is built without that kind of store/,
       ));
 
-    it("where a URL is none, with its setting", async () => {
-      copyFrom([{ pull: "ftp://example.com" }]);
-      assert.match(await world.failingUp("prod"), /\[choiros:copy\.caches\[0\]\.pull\] must be a/);
-    });
+    for (const [what, pull] of [
+      ["is none", "ftp://example.com"],
+      ["turns the check of signatures off", "http://cache.example.com?trusted=true"],
+      ["has a password", "https://name:password@cache.example.com"],
+    ])
+      it(`where a URL ${what}, with its setting`, async () => {
+        copyFrom([{ pull }]);
+        assert.match(await world.failingUp("prod"), /\[choiros:copy\.caches\[0\]\.pull\] must /);
+      });
   });
 
   describe("02 over http", () => {
@@ -99,6 +104,14 @@ describe("a release that prod fetches from a cache", function () {
       world.configure("grind", SIGNING, "\n    # signingKeyFile: none");
       await commit("unsigned");
       await refusedWith(/\[release\.signingKeyFile\].*trusts no signature/s);
+    });
+
+    it("is taken once it is signed on grind, though the cache had it already", async () => {
+      const toplevel = await world.toplevel("main", world.prod);
+      const sign = ["nix", "store", "sign", "--recursive", "--key-file", `${KEYS}/lab-1.secret`];
+      await world.grind.must([...sign, toplevel]);
+      assert.match((await world.up("prod")).output, /adding signatures in file:/);
+      await assertRuns(world.prod, toplevel);
     });
 
     it("is refused when another key has signed it", async () => {
