@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { cache, publicKey } from "../../contract/cache.ts";
+
+const GOOD = [
+  "https://cache.example.com",
+  "http://192.0.2.5:8080/releases",
+  "http://[2001:db8::5]:8080",
+  "file:///srv/cache",
+  "file:///srv/cache?compression=zstd&compression-level=3",
+  "s3://releases?region=eu-west-1&profile=releases&endpoint=s3.example.com",
+];
+
+const BAD = [
+  ["no URL", "cache"],
+  ["another kind of store", "ssh-ng://prod"],
+  ["a path that is not absolute", "file://srv/cache"],
+  ["two of them", "https://a.example.com https://b.example.com"],
+  ["a password", "https://name:password@cache.example.com"],
+  ["trust in everything", "https://cache.example.com?trusted=true"],
+  ["trust in everything, behind something harmless", "file:///srv?compression=xz&trusted=1"],
+  ["a secret key", "file:///srv/cache?secret-key=/root/key"],
+  ["an option", "--option"],
+  ["a line more", "https://cache.example.com\nfile:///srv"],
+  ["shell text", "file:///srv/$(id)"],
+] as const;
+
+describe("the URL of a binary cache", () => {
+  const pattern = /^readonly CACHE_PARAMETER=.*\n^readonly CACHE_URL=.*$/m;
+  const definition = pattern.exec(
+    readFileSync(new URL("../../host/lib.sh", import.meta.url), "utf8"),
+  );
+  const onHost = (url: string) =>
+    spawnSync("bash", ["-c", `${definition?.[0]}\n[[ $1 =~ $CACHE_URL ]]`, "bash", url]).status ===
+    0;
+  const inSettings = (url: string) => cache.safeParse({ pull: url, push: url }).success;
+
+  for (const url of GOOD)
+    it(`may be ${url}, in the settings and on a host`, () => {
+      assert.deepEqual([inSettings(url), onHost(url)], [true, true]);
+    });
+
+  for (const [what, url] of BAD)
+    it(`may not be, or have, ${what}: neither in the settings nor on a host`, () => {
+      assert.deepEqual([inSettings(url), onHost(url)], [false, false]);
+    });
+});
+
+describe("the public key of a cache", () => {
+  it("is a name and 32 bytes", () => {
+    const key = `cache-1:${Buffer.alloc(32, 7).toString("base64")}`;
+    assert.ok(publicKey.safeParse(key).success);
+    for (const bad of ["", "cache-1", key.slice(0, -4), `${key} ${key}`, key.replace("-1", " ")])
+      assert.ok(!publicKey.safeParse(bad).success, bad);
+  });
+});
