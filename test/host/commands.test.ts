@@ -238,11 +238,12 @@ describe("host commands", function () {
     assert.equal((await on.push([path]))["copied"], 1);
   });
 
-  it("push takes no store but ssh-ng, and nothing in its name as an option", async () => {
+  it("push takes stores over ssh-ng and caches alone, and nothing in their names as an option", async () => {
     for (const to of [
       "ssh://choiros-prod",
       "ssh-ng://-oProxyCommand=touch",
-      "file:///tmp/x",
+      "file:///tmp/x?trusted=true",
+      "daemon",
       "ssh-ng://a b",
       "--to",
     ]) {
