@@ -110,7 +110,10 @@ describe("a release that prod fetches from a cache", function () {
       const toplevel = await world.toplevel("main", world.prod);
       const sign = ["nix", "store", "sign", "--recursive", "--key-file", `${KEYS}/lab-1.secret`];
       await world.grind.must([...sign, toplevel]);
-      assert.match((await world.up("prod")).output, /adding signatures in file:/);
+      const description = ["cat", `${CACHE}/${toplevel.slice(11, 43)}.narinfo`];
+      assert.doesNotMatch(await world.grind.must(description), /^Sig:/m);
+      await world.up("prod");
+      assert.match(await world.grind.must(description), /^Sig: lab-1:/m);
       await assertRuns(world.prod, toplevel);
     });
 
