@@ -1,5 +1,8 @@
 import { z } from "zod";
 
+const PARAMETER =
+  "(region|endpoint|profile|scheme|compression|compression-level)=[A-Za-z0-9._:/-]*";
+
 /**
  * Of the parameters that Nix knows in such a URL, those that say where and in which form. Others would turn the check of
  * signatures off (`trusted`) or name a secret key; so would a password before the host be in the state. Nix takes a list of
@@ -13,7 +16,7 @@ const storeUrl = z
     "must be a URL such as https://cache.example.com, file:///srv/cache or s3://bucket?region=eu-west-1, without a password",
   )
   .regex(
-    /^[^?]*(\?(region|endpoint|profile|scheme|compression|compression-level)=[A-Za-z0-9._:/-]*(&(region|endpoint|profile|scheme|compression|compression-level)=[A-Za-z0-9._:/-]*)*)?$/,
+    new RegExp(`^[^?]*(\\?${PARAMETER}(&${PARAMETER})*)?$`),
     "must have no parameters but region, endpoint, profile, scheme, compression and compression-level",
   );
 

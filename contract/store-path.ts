@@ -8,7 +8,13 @@ export const storePath = z
     "must be a store path such as /nix/store/<hash>-<name>",
   );
 
-const PREFIX = "/nix/store/".length + 33;
+const HASH = "/nix/store/".length;
+const PREFIX = HASH + 33;
+
+/** The 32 characters of `/nix/store/<hash>-hypervisor-1.5.0`. */
+export function storeHash(path: string): string {
+  return path.slice(HASH, HASH + 32);
+}
 
 /** `hypervisor-1.5.0` of `/nix/store/<hash>-hypervisor-1.5.0`. */
 export function storeName(path: string): string {
@@ -26,5 +32,5 @@ export function packageOf(path: string): { name: string; version: string } {
 
 /** Enough of the hash to tell two releases apart at a glance. */
 export function shortPath(path: string): string {
-  return `${path.slice("/nix/store/".length, "/nix/store/".length + 7)}…-${storeName(path)}`;
+  return `${storeHash(path).slice(0, 7)}…-${storeName(path)}`;
 }

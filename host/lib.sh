@@ -115,6 +115,14 @@ require_unit() {
   esac
 }
 
+# require_cache_url PROPERTY VALUE: the URL of a binary cache.
+require_cache_url() {
+  [[ $2 =~ $CACHE_URL ]] || {
+    quote "$2"
+    fail bad-argument "[$1] is not the URL of a binary cache: $REPLY."
+  }
+}
+
 # require_name PROPERTY VALUE: one file name of harmless characters.
 require_name() {
   [[ $2 =~ ^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$ ]] || {

@@ -14,10 +14,7 @@ main() {
   arg_list caches caches
   ((${#caches[@]})) || fail bad-argument "[caches] is empty."
   for i in "${!caches[@]}"; do
-    [[ ${caches[i]} =~ $CACHE_URL ]] || {
-      quote "${caches[i]}"
-      fail bad-argument "[caches.$i] is not the URL of a binary cache: $REPLY."
-    }
+    require_cache_url "caches.$i" "${caches[i]}"
     # Nix asks them in the order of a number that the cache itself tells, unless the URL does.
     mark='?'
     if [[ ${caches[i]} == *\?* ]]; then mark='&'; fi

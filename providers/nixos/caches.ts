@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Cache } from "../../contract/cache.ts";
 import { describeConnection } from "../../contract/connection.ts";
 import type { ClosureInputs, Transport } from "../../contract/resources.ts";
-import { shortPath } from "../../contract/store-path.ts";
+import { shortPath, storeHash } from "../../contract/store-path.ts";
 import { Failure, namingSetting } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import type { Missing } from "./copy.ts";
@@ -16,7 +16,6 @@ const cached = z.object({
   caches: z.array(
     z.object({
       state: z.enum(["has", "lacks", "unreachable", "unsupported"]),
-      signers: z.array(z.string()).describe("Names of the keys"),
       said: z.string(),
     }),
   ),
@@ -136,7 +135,7 @@ async function push(
 ): Promise<void> {
   const job = {
     command: "push",
-    unit: `nixos-promote-push-${hashOf(path)}`,
+    unit: `nixos-promote-push-${storeHash(path)}`,
     what: `copy of ${shortPath(path)} to ${to}`,
     path,
     contract: contractOf({ to, path, signatures }),
@@ -173,7 +172,7 @@ async function pull(
 ): Promise<void> {
   const said = await runJob(reach(connection, "host.connection"), {
     command: "pull",
-    unit: `nixos-promote-pull-${hashOf(path)}`,
+    unit: `nixos-promote-pull-${storeHash(path)}`,
     what: `fetch of ${shortPath(path)}`,
     path,
     whenStopped: "what was fetched stays valid",
@@ -188,8 +187,4 @@ async function pull(
   });
   const sources = Object.entries(said.from).map(([url, count]) => `${count} from ${url}`);
   if (sources.length > 0) report.info(`fetched ${said.copied} paths: ${sources.join(", ")}`);
-}
-
-function hashOf(path: string): string {
-  return path.slice("/nix/store/".length, "/nix/store/".length + 32);
 }

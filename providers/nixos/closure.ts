@@ -6,7 +6,7 @@ import {
   type ClosureOutputs,
   closureInputs,
 } from "../../contract/resources.ts";
-import { storeName } from "../../contract/store-path.ts";
+import { storeHash, storeName } from "../../contract/store-path.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
@@ -141,7 +141,7 @@ function changeRoots(
 
 /** The path's own hash in the root's name: two stacks that want the same path want the same root. */
 function rootOf(path: string): string {
-  return `closure-${path.slice("/nix/store/".length, "/nix/store/".length + 32)}`;
+  return `closure-${storeHash(path)}`;
 }
 
 /** Import: `pulumi import nixos:index:Closure NAME ssh-alias//nix/store/…`. */

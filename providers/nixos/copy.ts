@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type Connection, describeConnection } from "../../contract/connection.ts";
 import { description } from "../../contract/description.ts";
 import type { ClosureInputs, Transport } from "../../contract/resources.ts";
-import { shortPath } from "../../contract/store-path.ts";
+import { shortPath, storeHash } from "../../contract/store-path.ts";
 import { Failure, namingSetting } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { describeCaches, overCaches } from "./caches.ts";
@@ -119,7 +119,7 @@ function push(
 ): Promise<unknown> {
   return runJob(reach(transport.builder, "release.builder"), {
     command: "push",
-    unit: `nixos-promote-push-${wanted.path.slice("/nix/store/".length, "/nix/store/".length + 32)}`,
+    unit: `nixos-promote-push-${storeHash(wanted.path)}`,
     what: `copy of ${shortPath(wanted.path)} to ${transport.to}`,
     path: wanted.path,
     // What is missing has become less since somebody else began.
