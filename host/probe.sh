@@ -45,9 +45,10 @@ check_probes() {
 }
 
 # run_probes TOPLEVEL [once]: tries all of them; true if every required one passed.
-# Sets probes_json and probes_failed (a sentence). Stops as soon as a required one has failed.
+# Sets probes_json and probes_failed (a sentence). Stops as soon as a required one has failed; of those that fall together
+# it names the first of the contract, as the later ones often stand on it.
 run_probes() {
-  local toplevel=$1 once=${2:-} count=${arg[probes.length]:-0} i began open failed='' told='' message
+  local toplevel=$1 once=${2:-} count=${arg[probes.length]:-0} i began open failed fell='' lost='' told='' message
   local -a pids=() starts=()
   probes_json='[]' probes_failed=''
   ((count)) || return 0
@@ -57,7 +58,7 @@ run_probes() {
   began=$REPLY
   for ((i = 0; i < count; i++)); do start_probe "$i"; done
   while :; do
-    open=0
+    open=0 failed=''
     running_probes
     for ((i = 0; i < count; i++)); do
       if probe_result "$i"; then
@@ -66,11 +67,16 @@ run_probes() {
         if [[ $running == *" ${pids[i]} "* ]] || probe_result "$i" || start_probe "$i"; then
           open=$((open + 1))
         elif [[ ${arg[probes.$i.required]:-true} == true ]]; then
-          failed=$i
+          failed=${failed:-$i} lost=yes
         fi
       fi
     done
-    if [[ $failed ]] || ((!open)) || is_cancelled; then break; fi
+    if ((!open)) || [[ $lost ]] || is_cancelled; then break; fi
+    if [[ $failed ]]; then
+      now
+      fell=${fell:-$REPLY}
+      any_due "$((fell + 2000000))" "$count" || break
+    fi
     waiting_for "$began" "$count"
     message=$REPLY
     if [[ $message != "$told" ]]; then
@@ -147,6 +153,20 @@ waiting_for() {
   done
   if ((open > 1)); then text+=" (and $((open - 1)) more)"; fi
   REPLY=$text
+}
+
+# any_due BY COUNT: a required one is still failing, will have had all its time at BY, and that is not over yet.
+any_due() {
+  local i phase from total
+  now
+  ((REPLY < $1)) || return 1
+  for ((i = 0; i < $2; i++)); do
+    if probe_result "$i" || [[ ${arg[probes.$i.required]:-true} != true || ! -s $RUN/probes/$i.state ]]; then continue; fi
+    IFS=$'\t' read -r _ phase from total _ <"$RUN/probes/$i.state" || true
+    micros "$total"
+    if [[ $phase == try ]] && ((from + REPLY <= $1)); then return 0; fi
+  done
+  return 1
 }
 
 # awaited INDEX: an optional probe is asked at least once, but nobody waits for it.

@@ -1,6 +1,6 @@
 // Probes in a bash on this machine, against a server in this process.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Argument, flatten } from "../../providers/executors/argument.ts";
@@ -187,6 +187,32 @@ describe("probes", function () {
     assert.match(
       said.probes[1]?.answer ?? "",
       /^undecided when the waiting ended; last answer: 503$/,
+    );
+  });
+
+  it("that fall together are named in the order of the contract", async () => {
+    const said = await probe(http("/503", { deadlineSeconds: 1.6 }), http("/503"));
+    assert.equal(said.reason, "p0 is not healthy: 503");
+    assert.deepEqual(
+      said.probes.map(({ answer }) => answer),
+      ["503", "503"],
+    );
+  });
+
+  it("whose process is killed are started again, and given up when that never ends", async () => {
+    const kill = (times: number) => {
+      const killed = join(directory, `killed-${times}`);
+      const script = `[ "$(cat "$0" | wc -l)" -ge ${times} ] && exit; echo >>"$0"
+kill -9 "$(cut -d' ' -f4 "/proc/$PPID/stat")"`;
+      writeFileSync(killed, "");
+      return { kind: "command", argv: ["sh", "-c", script, killed] };
+    };
+    const once = await probe(kill(1), http("/"));
+    assert.deepEqual([once.passed, once.reason], [true, ""]);
+    const always = await probe(kill(99), http("/"));
+    assert.equal(
+      always.reason,
+      "p0 is not healthy: its process ended unexpectedly (exit 137), again and again",
     );
   });
 
