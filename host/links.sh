@@ -182,10 +182,12 @@ needs_restart() {
 }
 
 # restart_all LIMIT VERB UNIT...
+# Starts that systemd has counted before, a crash loop say, must not keep it from starting the unit now.
 restart_all() {
   local limit=$1
   shift
   note "systemctl $*"
+  if [[ $1 == restart ]]; then timeout --kill-after=5 10 systemctl reset-failed -- "${@:2}" </dev/null 2>/dev/null || true; fi
   timeout --kill-after=5 "$limit" systemctl "$1" -- "${@:2}" </dev/null >>"$RUN/restart.log" 2>&1 || {
     note "$(tail -n 20 -- "$RUN/restart.log")"
     return 1

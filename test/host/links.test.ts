@@ -159,6 +159,25 @@ describe("links", function () {
     await isAsBefore();
   });
 
+  it("goes back from a crash loop, after which systemd refuses to start the unit once more", async () => {
+    const crashing = await program("#!/bin/sh\nexit 3\n");
+    const limits = `/run/systemd/system/${UNIT}.d`;
+    await prod.sh(`mkdir -p ${limits}
+printf '[Unit]\\nStartLimitBurst=3\\nStartLimitIntervalSec=300\\n[Service]\\nRestart=always\\nRestartSec=50ms\\n' >${limits}/limits.conf
+systemctl daemon-reload`);
+    try {
+      const said = await relink(crashing);
+      assert.equal(said.outcome, "rolled-back", said.reason ?? "");
+      assert.match(
+        await prod.sh("journalctl --unit=hypervisor --since=-60s"),
+        /repeated too quickly/,
+      );
+    } finally {
+      await prod.sh(`rm -r ${limits} && systemctl daemon-reload`);
+    }
+    await isAsBefore();
+  });
+
   it("leaves a unit stopped that was stopped before", async () => {
     await prod.sh(`systemctl stop ${UNIT}`);
     const said = await relink(sick);
@@ -261,6 +280,8 @@ describe("links", function () {
     await prod.host.boot();
     assert.equal(await leads(), file(good), "links are not part of what a reboot takes back");
     assert.equal((await look()).linksOnTrial, job.id);
+    assert.equal((await relink(sick, { mode: "dry-activate" })).outcome, "shown");
+    assert.equal((await look()).interrupted?.id, job.id, "a dry run is no news");
     isRolledBack(await relink(sick), "health", /503/);
     await isAsBefore();
   });
