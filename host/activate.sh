@@ -58,6 +58,10 @@ settings() {
   decision_at=$REPLY
   mkdir -p -- "$RUN"
   started_at=$EPOCHSECONDS
+  # A dry run touches nothing: what was cut off before it is still to be told.
+  if [[ $mode != dry-activate ]]; then
+    write_file "$STATE/activation" "$id" || fail no-space "The host cannot write to $STATE. Nothing was changed." "Is the disk full?"
+  fi
 }
 
 id='' toplevel='' RUN='' decision_at='' started_at=0 step=''

@@ -43,7 +43,6 @@ main() {
       ;;
   esac
   write_job "$dir"
-  if [[ $unit == "$ACTIVATION_UNIT" ]]; then write_file "$STATE/activation" "$id"; fi
   launch "$id" "$unit" "$timeout" "$dir"
   prune_jobs "$dir"
   started true "$id"

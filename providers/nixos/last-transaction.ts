@@ -6,12 +6,11 @@ import { type Verdict, verdict } from "../../contract/verdict.ts";
 type Transaction = NonNullable<SystemProfileOutputs["transaction"]>;
 type Last = NonNullable<HostState["last"]>;
 
-/** What the host itself says of its last transaction; null while it runs, and if there was none, or only a dry run. */
+/** What the host itself says of its last transaction; null while it runs, and if there was none. */
 export function lastTransaction({ last }: HostState): Transaction | null {
   if (last === null || last === undefined || last.state === "running") return null;
   const said = summarised.safeParse(last.result);
-  if (said.success)
-    return said.data.outcome === "shown" ? null : summaryOf(said.data, describeOperator(last.by));
+  if (said.success) return summaryOf(said.data, describeOperator(last.by));
   const { id, startedAt, since, step } = last;
   const refused = errorIn(last.result);
   return {
