@@ -25,6 +25,8 @@ export interface ActivationArgs {
         readonly via: "cache";
         readonly caches: Cache[];
         readonly trustedKeys?: string[] | undefined;
+        readonly check?: "warn" | "fail" | undefined;
+        readonly hostBuildFallback?: boolean | undefined;
         readonly timeoutSeconds: number;
       };
   /** What must hold before the release may stay. */
@@ -209,5 +211,18 @@ function showPlan(
     const settled = plan.from === plan.to && plan.links.length === 0 && !plan.running;
     if (!settled || plan.drift.length > 0 || plan.pending.length > 0)
       await pulumi.log.info(plan.text, system);
+    if (pulumi.isDryRun()) await judge(plan.copy.problems ?? [], copy, system);
   });
+}
+
+/** What is wrong with the caches. An `up` hears of it from the closure, before that touches anything. */
+async function judge(
+  problems: readonly string[],
+  copy: ActivationArgs["copy"],
+  system: SystemProfile,
+): Promise<void> {
+  if (problems.length === 0) return;
+  if (copy.via === "cache" && copy.check === "fail")
+    throw new pulumi.RunError(`${problems.join("\n")}\nNothing was touched: [copy.check] is fail.`);
+  for (const problem of problems) await pulumi.log.warn(problem, system);
 }

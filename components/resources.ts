@@ -67,6 +67,7 @@ export interface PlanSummary {
   readonly drift: string[];
   readonly pending: string[];
   readonly links: object[];
+  readonly copy: { readonly problems?: string[] };
   readonly running: string | null;
   readonly text: string;
 }

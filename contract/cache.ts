@@ -20,12 +20,37 @@ const storeUrl = z
     "must have no parameters but region, endpoint, profile, scheme, compression and compression-level",
   );
 
-/** A binary cache of Nix: hosts pull from it, the builder pushes to it. */
-export const cache = z.strictObject({
-  pull: storeUrl.describe("Where the host finds it."),
-  push: storeUrl.optional().describe("Where the builder finds it. Default: nothing is pushed."),
+const cachixUrl = z
+  .string()
+  .regex(/^cachix:\/\/[a-z0-9][a-z0-9-]{0,62}$/, "must name a cache of Cachix: cachix://NAME");
+
+/** One of the two by how it begins, so that a mistake is said in its own words. */
+const pushUrl = z.string().superRefine((url, context) => {
+  const { error } = (isCachix(url) ? cachixUrl : storeUrl).safeParse(url);
+  for (const { message } of error?.issues ?? []) context.addIssue({ code: "custom", message });
 });
+
+/** A binary cache of Nix: hosts pull from it, the builder pushes to it. */
+export const cache = z
+  .strictObject({
+    pull: storeUrl.describe("Where the host finds it."),
+    push: pushUrl.optional().describe("Where the builder finds it. Default: nothing is pushed."),
+    tokenFile: z
+      .string()
+      .max(1000)
+      .regex(/^\/[^\p{Cc}]*$/u, "must be an absolute path on the builder")
+      .optional()
+      .describe("On the builder: what lets it push to Cachix."),
+  })
+  .refine(({ push, tokenFile }) => isCachix(push) === (tokenFile !== undefined), {
+    path: ["tokenFile"],
+    message: "must be given where push is cachix://NAME, and only there",
+  });
 export type Cache = z.infer<typeof cache>;
+
+export function isCachix(push: string | undefined): boolean {
+  return push?.startsWith("cachix:") === true;
+}
 
 export const publicKey = z
   .string()

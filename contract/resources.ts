@@ -81,6 +81,14 @@ export const transport = z.discriminatedUnion("via", [
       .max(20)
       .optional()
       .describe("Keys that the host trusts for this beside those of its own settings."),
+    check: z
+      .enum(["warn", "fail"])
+      .optional()
+      .describe("What an ill cache does to a preview and an `up`. Default: warn."),
+    hostBuildFallback: z
+      .boolean()
+      .optional()
+      .describe("The host may build what it cannot take from a cache. Default: it never builds."),
   }),
 ]);
 export type Transport = z.infer<typeof transport>;

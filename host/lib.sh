@@ -123,6 +123,11 @@ require_cache_url() {
   }
 }
 
+# require_public_key PROPERTY VALUE
+require_public_key() {
+  [[ $2 =~ ^[A-Za-z0-9._-]+:[A-Za-z0-9+/=]+$ ]] || fail bad-argument "[$1] is not a public key."
+}
+
 # require_name PROPERTY VALUE: one file name of harmless characters.
 require_name() {
   [[ $2 =~ ^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$ ]] || {

@@ -1,10 +1,11 @@
-# needs: json.sh lib.sh nixlog.sh
+# needs: json.sh lib.sh roots.sh nixlog.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# Job: fetches a path and all that it needs from binary caches. Nothing is built here, and nothing is taken that no trusted key has signed.
+# Job: fetches a path and all that it needs from binary caches. Nothing is taken that no trusted key has signed, and nothing is
+# built here, unless there is a derivation to build it by.
 
 main() {
   local -a caches=() keys=() options=()
-  local path i mark
+  local path wanted i mark
   [[ $JOB ]] || fail not-a-job "A fetch runs only as a job." "Use start."
   trap on_term TERM
   now
@@ -22,24 +23,35 @@ main() {
   done
   arg_list trustedKeys keys
   for i in "${!keys[@]}"; do
-    [[ ${keys[i]} =~ ^[A-Za-z0-9._-]+:[A-Za-z0-9+/=]+$ ]] || fail bad-argument "[trustedKeys.$i] is not a public key."
+    require_public_key "trustedKeys.$i" "${keys[i]}"
   done
   options=(
-    --option substituters "${caches[*]}" --option require-sigs true --option max-jobs 0 --option builders '' --option fallback false
+    --option substituters "${caches[*]}" --option require-sigs true
     # What Nix remembers of a cache may be older than the signatures there.
     --option narinfo-cache-negative-ttl 0 --option narinfo-cache-positive-ttl 0 --option connect-timeout 15 --option download-attempts 2
     # The delay of a distant cache does not show when enough is under way.
     --option max-substitution-jobs 128 --option http-connections 128
   )
+  wanted=$path
+  if [[ ${arg[derivation]-} ]]; then
+    wanted=${arg[derivation]}
+    require_store_path derivation "$wanted"
+    options+=(--option fallback true)
+  else
+    options+=(--option max-jobs 0 --option builders '' --option fallback false)
+  fi
   if ((${#keys[@]})); then options+=(--option extra-trusted-public-keys "${keys[*]}"); fi
   status pull "asking the caches"
-  watch_nix count_pulls nix-store "${options[@]}" --realise -- "$path" || pull_error "$path"
+  watch_nix count_pulls nix-store "${options[@]}" --realise -- "$wanted" || pull_error "$path"
+  if [[ $wanted != "$path" && $(print_invalid "$path") ]]; then
+    fail not-the-same "The host built ${wanted##*/}, and that is not ${path##*/}." "Build the release again on the builder."
+  fi
   now
   seconds $((REPLY - began))
   answer_sources "$REPLY"
 }
 
-began=0 copied=0 total=0
+began=0 copied=0 total=0 built=0
 declare -A from=()
 
 # count_pulls LINE: "fetching 312/1904 paths".
@@ -53,6 +65,9 @@ count_pulls() {
     if ((total < copied)); then total=$copied; fi
     from[$source]=$((${from[$source]:-0} + 1))
     status pull "fetching $copied/$total paths from $source" "done" "$copied" total "$total"
+  elif [[ $1 =~ ^building\ \'/nix/store/[^-]*-(.*)\.drv\' ]]; then
+    built=$((built + 1))
+    status build "building ${BASH_REMATCH[1]}, which no cache has with a trusted signature" built "$built"
   fi
 }
 
@@ -62,7 +77,7 @@ answer_sources() {
     json_member "$url" "${from[$url]}"
     out+=$REPLY
   done
-  answer "{\"copied\":$copied,\"from\":{${out:1}},\"seconds\":$1}"
+  answer "{\"copied\":$copied,\"built\":$built,\"from\":{${out:1}},\"seconds\":$1}"
 }
 
 pull_error() {
@@ -73,9 +88,9 @@ pull_error() {
       fail untrusted-signature "The host trusts no signature on what the caches have."$'\n'"$text" \
         "Sign the release on the builder, and add the public key to the host's trusted-public-keys or to [copy.trustedKeys]."
       ;;
-    *'does not exist in binary cache'* | *'hash mismatch'* | *'NAR '*'truncated'* | *'does not match'*)
+    *'does not exist in binary cache'* | *'hash mismatch'* | *'input compression'* | *'.narinfo'*'corrupt'* | *'NAR '*'truncated'* | *'does not match'*)
       fail damaged-cache "A cache is not whole: it tells of a path, and does not have it as it should."$'\n'"$text" \
-        "Delete the path's .narinfo there and run again: it is pushed again."
+        "Where the builder pushes to a directory, it has looked there. Else delete the path's .narinfo in the cache, and run again: it is pushed again."
       ;;
     *'No space left on device'* | *'database or disk is full'*) fail no-space "The disk of the host is full."$'\n'"$text" "Free space there and run again: paths that have arrived are kept." ;;
     *'unable to download'* | *'Could not resolve'* | *'timed out'*)

@@ -1,6 +1,6 @@
 # needs: json.sh lib.sh roots.sh nixlog.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# Job: copies paths to another host, or to a binary cache. The target checks the signatures; this side never asks it not to.
+# Job: copies paths to another host. The target checks the signatures; this side never asks it not to.
 
 main() {
   local -a paths=() options=() from=()
@@ -13,7 +13,7 @@ main() {
   ((${#paths[@]})) || fail bad-argument "[paths] is empty."
   for i in "${!paths[@]}"; do require_store_path "paths.$i" "${paths[i]}"; done
   arg_get to
-  [[ $REPLY =~ $CACHE_URL ]] || require_store_url to "$REPLY"
+  require_store_url to "$REPLY"
   if [[ ${arg[from]-} ]]; then
     require_store_url from "${arg[from]}"
     from=(--from "${arg[from]}")
@@ -26,12 +26,6 @@ main() {
   status copy "copying 0/$total paths to ${arg[to]}" "done" 0 total "$total"
   if ((bytes_left && !${#from[@]})); then read_sizes "${paths[@]}"; fi
   watch_nix count_copies nix --extra-experimental-features nix-command copy "${from[@]}" --to "${arg[to]}" -- "${paths[@]}" || copy_error
-  # Nix does not touch what a cache has already, also not to add the signatures that have come since.
-  if [[ ${arg[signatures]-} == true ]]; then
-    status copy "adding signatures in ${arg[to]}"
-    watch_nix count_copies nix --extra-experimental-features nix-command store copy-sigs --recursive --store "${arg[to]}" \
-      --substituter auto -- "${paths[@]}" || copy_error
-  fi
   now
   seconds $((REPLY - began))
   answer "{\"copied\":$copied,\"seconds\":$REPLY}"
@@ -101,9 +95,6 @@ copy_error() {
     *'lacks a signature by a trusted key'* | *'lacks a valid signature'*)
       fail untrusted-signature "${arg[to]} refuses the paths: they are not signed by a key that it trusts."$'\n'"$text" \
         "Sign them on the builder, and add the public key to trusted-public-keys of the target."
-      ;;
-    *"don't know how to open Nix store"* | *'unsupported'*'s3'*)
-      fail unsupported "The Nix of the sending host cannot open ${arg[to]}: it is built without that kind of store."$'\n'"$text" "Install a Nix that has it, or use another cache."
       ;;
     *'No space left on device'* | *'database or disk is full'*) fail no-space "The disk of ${arg[to]} is full."$'\n'"$text" "Free space there and run again: paths that have arrived are kept." ;;
     *'Host key verification failed'* | *'REMOTE HOST IDENTIFICATION HAS CHANGED'*)

@@ -15,7 +15,9 @@ export type Command =
   | "cancel"
   | "build"
   | "push"
+  | "fill"
   | "cached"
+  | "signed"
   | "pull"
   | "activate";
 

@@ -1,26 +1,13 @@
 import { z } from "zod";
-import type { Cache } from "../../contract/cache.ts";
-import { describeConnection } from "../../contract/connection.ts";
-import type { ClosureInputs, Transport } from "../../contract/resources.ts";
+import type { ClosureInputs } from "../../contract/resources.ts";
 import { shortPath, storeHash } from "../../contract/store-path.ts";
 import { Failure, namingSetting } from "../errors.ts";
-import { call } from "../executors/executor.ts";
+import { type CacheCheck, checkCaches, type OverCaches } from "./cache-check.ts";
 import type { Missing } from "./copy.ts";
 import type { Reporter } from "./engine.ts";
 import { contractOf, type JobStatus, runJob } from "./job.ts";
 import { reach } from "./route.ts";
-
-type OverCaches = Extract<Transport, { via: "cache" }>;
-
-const cached = z.object({
-  caches: z.array(
-    z.object({
-      state: z.enum(["has", "lacks", "unreachable", "unsupported"]),
-      said: z.string(),
-    }),
-  ),
-});
-type Seen = Cache & z.infer<typeof cached>["caches"][number];
+import { isFilled, offers, type SeenCache } from "./sources.ts";
 
 /** The builder pushes to binary caches, the host pulls from them: neither needs to reach the other. */
 export async function overCaches(
@@ -29,130 +16,144 @@ export async function overCaches(
   missing: Missing,
   report: Reporter,
 ): Promise<void> {
-  const seen = await look(transport, wanted);
-  requireWay(seen, wanted);
-  for (const { pull, state, said } of seen)
-    if (state === "unreachable")
-      report.warn(`[copy.caches] ${pull} cannot be reached from the host: ${said}`);
-  const fill = async (state: Seen["state"], signatures: boolean) => {
-    const to = seen.flatMap((one) =>
-      one.state === state && one.push !== undefined ? [one.push] : [],
-    );
-    for (const cache of to) await push(cache, transport, wanted, { missing, signatures }, report);
-    return to.length > 0;
-  };
-  const fetch = () =>
-    pull(
-      seen.filter(({ state }) => state !== "unreachable"),
-      transport,
-      wanted,
-      report,
-    );
-  await fill("lacks", false);
-  try {
-    await fetch();
-  } catch (error) {
-    // Signed since it was pushed: the signatures are on the builder, and not in the cache.
-    if (!isUntrusted(error) || !(await fill("has", true))) throw error;
-    await fetch();
-  }
-}
-
-function isUntrusted(error: unknown): boolean {
-  return error instanceof Failure && error.code === "untrusted-signature";
-}
-
-/** Which of them has the closure, in words, for a plan. */
-export async function describeCaches(transport: OverCaches, wanted: Wanted): Promise<string> {
-  const seen = await look(transport, wanted);
-  const words = {
-    has: "which has it",
-    unreachable: "which cannot be reached",
-    unsupported: "which the host's Nix cannot open",
-  };
-  const told = seen.map(({ pull, push, state }) => {
-    const lacks = push === undefined ? "which does not have it" : "which the builder fills first";
-    return `${pull}, ${state === "lacks" ? lacks : words[state]}`;
-  });
-  return `from ${told.join("; then from ")}`;
-}
-
-type Wanted = Pick<ClosureInputs, "connection" | "path">;
-
-/** What the host itself can see of each cache. */
-async function look({ caches }: OverCaches, { connection, path }: Wanted): Promise<Seen[]> {
-  const question = { path, caches: caches.map(({ pull }) => pull) };
-  const options = { timeoutSeconds: 40 };
-  const executor = reach(connection, "host.connection");
-  const answer = await call(executor, "cached", question, cached, options);
-  return caches.map((one, index) => {
-    const found = answer.caches[index];
-    if (found === undefined) throw new Error(`the host said nothing of ${one.pull}`);
-    return { ...one, ...found };
-  });
-}
-
-/** Before anything is pushed: is there a cache that the host can open, and that has the closure or gets it? */
-function requireWay(seen: readonly Seen[], { connection, path }: ClosureInputs): void {
-  const host = describeConnection(connection);
-  for (const { pull, state, said } of seen)
-    if (state === "unsupported")
-      throw new Failure(
-        "refused",
-        `[copy.caches] The Nix of ${host} cannot open ${pull}: it is built without that kind of store (${said}). ` +
-          "Nothing was changed. Install a Nix that has it there, or use another cache.",
-      );
-  const open = seen.filter(({ state }) => state !== "unreachable");
-  if (open.some(({ state, push }) => state === "has" || push !== undefined)) return;
-  const why = seen.map(({ pull, state, said }) =>
-    state === "lacks"
-      ? `${pull} does not have ${shortPath(path)}, and has no push`
-      : `${pull} cannot be reached from ${host} (${said})`,
+  const check = await checkCaches(
+    transport,
+    wanted.connection,
+    missing.paths.map((path) => [path, 0]),
   );
+  requireWay(check, transport, wanted, missing);
+  for (const problem of check.problems) report.warn(problem);
+  const story = { transport, wanted, missing, report };
+  await fill(lacking(check.caches, missing), story);
+  await fetch(check.caches, story);
+}
+
+interface Story {
+  readonly transport: OverCaches;
+  readonly wanted: ClosureInputs;
+  readonly missing: Missing;
+  readonly report: Reporter;
+}
+
+/** Before anything is pushed: will all of it be somewhere that the host can open? */
+function requireWay(
+  { caches, problems }: CacheCheck,
+  { check }: OverCaches,
+  { path }: ClosureInputs,
+  { paths }: Missing,
+): void {
+  const isLost = (path: string) => !caches.some((cache) => isFilled(cache) || offers(cache, path));
+  const unsupported = caches.some(({ state }) => state === "unsupported");
+  const isUnknown = caches.some(({ state }) => state === "unanswered");
+  const hopeless = unsupported || (!isUnknown && paths.some(isLost));
+  if (!hopeless && (check !== "fail" || problems.length === 0)) return;
   throw new Failure(
     "refused",
-    `[copy.caches] ${why.join("; ")}. Nothing was changed. ` +
-      `Push it there (\`nix copy --to CACHE ${path}\` on the builder), give the cache a push, or mend the way to it.`,
+    `${problems.join(" ")} Nothing was changed. ` +
+      `${hopeless ? `Push it to one of them (\`nix copy --to CACHE ${path}\` on the builder), give it a push, or mend the way to it.` : "[copy.check] is fail."}`,
     { code: "not-cached" },
   );
+}
+
+/** A cache that the builder pushes to, and what it does there beside pushing what is not there. */
+interface Filling {
+  readonly to: string;
+  readonly tokenFile?: string | undefined;
+  /** Adds the signatures that have come since. */
+  readonly signatures?: boolean;
+  /** Looks for what is damaged, in a directory, and pushes it again. */
+  readonly repair?: boolean;
+}
+
+function lacking(caches: readonly SeenCache[], { paths }: Missing): Filling[] {
+  return filledOf(caches)
+    .filter(({ cache }) => paths.some((path) => !offers(cache, path)))
+    .map(({ cache, ...to }) => ({
+      ...to,
+      signatures: cache.untrusted.size > 0,
+      repair: cache.state === "damaged",
+    }));
+}
+
+function filledOf(caches: readonly SeenCache[]): (Filling & { cache: SeenCache })[] {
+  return caches.flatMap((cache) =>
+    isFilled(cache) && cache.push !== undefined
+      ? [{ to: cache.push, tokenFile: cache.tokenFile, cache }]
+      : [],
+  );
+}
+
+/** The host may be told of paths that a cache does not have as it says, or have to build what it does not trust. */
+async function fetch(caches: readonly SeenCache[], story: Story): Promise<void> {
+  const { transport } = story;
+  const open = caches.filter(({ state }) => state !== "unreachable");
+  const all = filledOf(open).map(({ cache: _cache, ...to }) => to);
+  try {
+    return await pull(open, story);
+  } catch (error) {
+    const code = error instanceof Failure ? error.code : undefined;
+    const directories = all.filter(({ to }) => to.startsWith("file:"));
+    if (code === "damaged-cache" && directories.length > 0) {
+      const repaired = directories.map((to) => ({ ...to, repair: true }));
+      if ((await fill(repaired, story)).dropped === 0) throw error;
+      return pull(open, story);
+    }
+    const isRefused = code === "untrusted-signature" || code === "not-cached";
+    if (!isRefused || transport.hostBuildFallback !== true || all.length === 0) throw error;
+    const { derivation } = await fill(all, story, { derivation: true });
+    story.report.warn(
+      "[copy.hostBuildFallback] The host builds what it cannot take from the caches.",
+    );
+    return pull(open, story, derivation ?? undefined);
+  }
 }
 
 const PUSH_SETTINGS = {
   unreachable: "copy.caches.push",
   auth: "copy.caches.push",
   unsupported: "copy.caches.push",
-  "copy-failed": "copy.caches.push",
+  "push-failed": "copy.caches.push",
   "no-space": "copy.caches.push",
-  "untrusted-signature": "release.signingKeyFile",
+  "no-cachix": "copy.caches.push",
+  "no-token": "copy.caches.tokenFile",
+  "no-derivation": "copy.hostBuildFallback",
 };
 
-async function push(
-  to: string,
-  { builder }: OverCaches,
-  { path, timeoutSeconds }: ClosureInputs,
-  { missing, signatures }: { readonly missing: Missing; readonly signatures: boolean },
-  report: Reporter,
-): Promise<void> {
+const filled = z.object({
+  copied: z.number(),
+  dropped: z.number().describe("Damaged paths that were taken away and pushed again"),
+  derivation: z.string().nullable(),
+});
+
+async function fill(
+  fillings: readonly Filling[],
+  { transport, wanted, missing, report }: Story,
+  { derivation = false } = {},
+): Promise<z.infer<typeof filled>> {
+  if (fillings.length === 0) return { copied: 0, dropped: 0, derivation: null };
+  const { path, timeoutSeconds } = wanted;
+  const caches = fillings.map((filling) => ({ ...filling }));
+  const repair = fillings.some((filling) => filling.repair === true);
   const job = {
-    command: "push",
+    command: "fill",
     unit: `nixos-promote-push-${storeHash(path)}`,
-    what: `copy of ${shortPath(path)} to ${to}`,
+    what: `push of ${shortPath(path)} to ${fillings.map(({ to }) => to).join(", ")}`,
     path,
-    contract: contractOf({ to, path, signatures }),
+    contract: contractOf({ path, caches, derivation }),
     whenStopped: "what was pushed stays there",
     whenAlone: "it pushes to its end, and the next `pulumi up` finds it there",
-    argument: {
-      ...{ to, paths: [path], missing: missing.paths.length, bytes: 0, sshOptions: [] },
-      signatures,
-    },
+    argument: { path, caches, derivation, suspects: repair ? missing.paths : [] },
     timeoutSeconds,
-    result: z.object({ copied: z.number() }),
+    result: filled,
     onStatus: (status: JobStatus) => report.progress(status.message ?? ""),
     say: (sentence: string) => report.info(sentence),
   } as const;
-  await runJob(reach(builder, "release.builder"), job).catch((error) => {
+  const said = await runJob(reach(transport.builder, "release.builder"), job).catch((error) => {
     throw namingSetting(PUSH_SETTINGS, error);
   });
+  if (said.dropped > 0)
+    report.warn(`[copy.caches] ${said.dropped} damaged paths were pushed again.`);
+  return said;
 }
 
 const PULL_SETTINGS = {
@@ -161,15 +162,24 @@ const PULL_SETTINGS = {
   "cache-unreachable": "copy.caches",
   "not-cached": "copy.caches",
   "pull-failed": "copy.caches",
+  "not-the-same": "copy.hostBuildFallback",
+  "build-failed": "copy.hostBuildFallback",
   "no-space": "host.connection",
 };
 
+const pulled = z.object({
+  copied: z.number(),
+  built: z.number(),
+  from: z.record(z.string(), z.number()),
+});
+
 async function pull(
-  from: readonly Seen[],
-  { trustedKeys = [] }: OverCaches,
-  { connection, path, timeoutSeconds }: ClosureInputs,
-  report: Reporter,
+  from: readonly SeenCache[],
+  { transport, wanted, report }: Story,
+  derivation?: string,
 ): Promise<void> {
+  const { trustedKeys = [] } = transport;
+  const { connection, path, timeoutSeconds } = wanted;
   const said = await runJob(reach(connection, "host.connection"), {
     command: "pull",
     unit: `nixos-promote-pull-${storeHash(path)}`,
@@ -177,9 +187,9 @@ async function pull(
     path,
     whenStopped: "what was fetched stays valid",
     whenAlone: "it fetches to its end, and the next `pulumi up` finds what has arrived",
-    argument: { path, caches: from.map(({ pull }) => pull), trustedKeys },
+    argument: { path, caches: from.map(({ pull }) => pull), trustedKeys, derivation },
     timeoutSeconds,
-    result: z.object({ copied: z.number(), from: z.record(z.string(), z.number()) }),
+    result: pulled,
     onStatus: (status) => report.progress(status.message ?? ""),
     say: (sentence) => report.info(sentence),
   }).catch((error) => {
@@ -187,4 +197,5 @@ async function pull(
   });
   const sources = Object.entries(said.from).map(([url, count]) => `${count} from ${url}`);
   if (sources.length > 0) report.info(`fetched ${said.copied} paths: ${sources.join(", ")}`);
+  if (said.built > 0) report.info(`the host built ${said.built} derivations itself`);
 }

@@ -1,16 +1,18 @@
 import { z } from "zod";
 import { type Connection, describeConnection } from "../../contract/connection.ts";
-import { description } from "../../contract/description.ts";
 import type { ClosureInputs, Transport } from "../../contract/resources.ts";
 import { shortPath, storeHash } from "../../contract/store-path.ts";
 import { Failure, namingSetting } from "../errors.ts";
 import { call } from "../executors/executor.ts";
-import { describeCaches, overCaches } from "./caches.ts";
+import { checkCaches } from "./cache-check.ts";
+import { overCaches } from "./caches.ts";
+import { closureOf } from "./closure-of.ts";
 import type { Reporter } from "./engine.ts";
 import { contractOf, runJob } from "./job.ts";
 import { relay } from "./relay.ts";
 import { requireRoom } from "./room.ts";
 import { reach } from "./route.ts";
+import type { SizedPath, Source } from "./sources.ts";
 
 const missingPaths = z.object({
   missing: z.array(z.string()),
@@ -31,18 +33,7 @@ async function missingOn(
   builder: Connection,
   toplevel: string,
 ): Promise<Missing> {
-  const { valid, closure } = await call(
-    reach(builder, "release.builder"),
-    "describe",
-    { toplevel, closure: true },
-    description,
-  );
-  if (!valid)
-    throw new Failure(
-      "refused",
-      `${toplevel} is not in the store of ${describeConnection(builder)}. Build the release there first.`,
-    );
-  return missingOf(target, closure);
+  return missingOf(target, await closureOf(toplevel, builder));
 }
 
 export async function missingOf(
@@ -83,21 +74,31 @@ export async function copyClosure(wanted: ClosureInputs, report: Reporter): Prom
   await requireArrived(transport.to, wanted);
 }
 
-/** Where the bytes of a closure will come from, in words. */
+/** Where the bytes of a closure will come from. */
 export async function wayOf(
   transport: Transport | undefined,
-  wanted: Pick<ClosureInputs, "connection" | "path">,
-): Promise<string | undefined> {
+  connection: Connection,
+  missing: readonly SizedPath[],
+): Promise<{ way?: string; sources?: Source[]; problems?: string[] }> {
   switch (transport?.via) {
     case "direct":
-      return "straight from the builder";
+      return { way: "straight from the builder" };
     case "relay":
-      return "through this machine";
-    case "cache":
-      return describeCaches(transport, wanted);
+      return { way: "through this machine" };
+    case "cache": {
+      if (missing.length === 0) return {};
+      const { sources, problems } = await checkCaches(transport, connection, missing);
+      return { sources, problems };
+    }
     default:
-      return undefined;
+      return {};
   }
+}
+
+/** Those of a closure's paths, with their sizes. */
+export function sized(closure: readonly SizedPath[], paths: readonly string[]): SizedPath[] {
+  const wanted = new Set(paths);
+  return closure.filter(([path]) => wanted.has(path));
 }
 
 /** What a refusal of the builder is about. */

@@ -3,7 +3,7 @@ import { mode } from "../../contract/goal.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import { type GetPlanInputs, getPlanInputs } from "../../contract/resources.ts";
 import { call, type Executor } from "../executors/executor.ts";
-import { missingOf, wayOf } from "./copy.ts";
+import { missingOf, sized, wayOf } from "./copy.ts";
 import { driftOf, pendingOf, questionOf, trialDrift } from "./drift.ts";
 import { observe, observed } from "./observation.ts";
 import { knownPlan, type LinkChange, type Plan, unknownPlan } from "./plan/plan.ts";
@@ -43,13 +43,13 @@ async function make(inputs: GetPlanInputs): Promise<Plan> {
     describe(reach(builder, "release.builder"), toplevel),
   ]);
   if (!after.valid) return unknownPlan(seen);
-  const [missing, way, { units }] = await Promise.all([
+  const [missing, { units }] = await Promise.all([
     missingOf(connection, after.closure),
-    wayOf(inputs.transport, { connection, path: toplevel }),
     observe(connection, { units: unitNames(before.units, after.units) }),
   ]);
   const { paths, bytes, free } = missing;
-  const copy = { paths: paths.length, bytes, free, ...(way === undefined ? {} : { way }) };
+  const way = await wayOf(inputs.transport, connection, sized(after.closure, paths));
+  const copy = { paths: paths.length, bytes, free, ...way };
   return knownPlan({ ...seen, state: { ...state, units } }, before, after, copy);
 }
 

@@ -15,7 +15,7 @@ import { isOrphanOfOurs, ourStack, ourselves } from "./operator.ts";
 
 /** Something long that a host does by itself, in a transient unit; we only start and follow it. */
 export interface Job<T> {
-  readonly command: Extract<Command, "build" | "push" | "pull" | "activate">;
+  readonly command: Extract<Command, "build" | "push" | "fill" | "pull" | "activate">;
   /** Names the transient unit; a host runs one unit of a name at a time. */
   readonly unit: string;
   readonly argument: { [key: string]: Argument };

@@ -238,7 +238,7 @@ describe("host commands", function () {
     assert.equal((await on.push([path]))["copied"], 1);
   });
 
-  it("push takes stores over ssh-ng and caches alone, and nothing in their names as an option", async () => {
+  it("push takes stores over ssh-ng alone, and nothing in their names as an option", async () => {
     for (const to of [
       "ssh://choiros-prod",
       "ssh-ng://-oProxyCommand=touch",

@@ -33,7 +33,7 @@ export interface JobState {
 
 export interface Job {
   readonly id: string;
-  readonly command: Extract<Command, "build" | "push" | "activate">;
+  readonly command: Extract<Command, "build" | "push" | "fill" | "pull" | "activate">;
   readonly argument: { [key: string]: Argument };
   readonly timeoutSeconds?: number;
 }

@@ -118,6 +118,12 @@ describe("the stack that takes a release: prod", () => {
       assert.deepEqual(ran.logged, [PLAN.text]);
     });
 
+    it("warns of caches that are ill, below the plan", async () => {
+      const problems = ["[copy.caches] https://cache.example.com cannot be reached"];
+      const ran = await preview({ plan: { ...PLAN, copy: { problems } } });
+      assert.deepEqual([ran.logged, ran.warned], [[PLAN.text], problems]);
+    });
+
     it("shows no plan where nothing changes", async () => {
       const ran = await preview({ plan: { ...PLAN, from: SYSTEM_B } });
       assert.deepEqual(ran.logged, []);

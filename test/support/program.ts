@@ -25,6 +25,7 @@ export interface Ran {
   readonly calls: MockCallArgs[];
   readonly urns: string[];
   readonly logged: string[];
+  readonly warned: string[];
   /** The inputs of the one resource of a type. */
   inputsOf(type: string): Record<string, unknown>;
 }
@@ -35,6 +36,7 @@ export const PLAN = {
   drift: [],
   pending: [],
   links: [],
+  copy: {},
   text: "choiros-prod: what will change",
 };
 export const TRANSACTION = {
@@ -49,6 +51,7 @@ export async function runProgram(world: World): Promise<Ran> {
   const resources: MockResourceArgs[] = [];
   const calls: MockCallArgs[] = [];
   const logged: string[] = [];
+  const warned: string[] = [];
   const newResource = async (args: MockResourceArgs) => {
     // A copy takes its time; what does not wait for it is there first.
     if (args.type === "nixos:index:Closure") await new Promise((done) => setTimeout(done, 20));
@@ -70,14 +73,17 @@ export async function runProgram(world: World): Promise<Ran> {
     "organization",
   );
   pulumi.runtime.setAllConfig(textOf({ ...configOf(world.stack), ...world.config }));
-  Object.assign(pulumi.log, { info: async (message: string) => void logged.push(message) });
+  Object.assign(pulumi.log, {
+    info: async (message: string) => void logged.push(message),
+    warn: async (message: string) => void warned.push(message),
+  });
   runs += 1;
   const file = world.from ?? "index.ts";
   const program = await import(new URL(`../../${file}?run=${runs}`, import.meta.url).href);
   const outputs: Record<string, unknown> = { ...(await (program.default?.() ?? program)) };
   await settled();
   return {
-    ...{ outputs, resources, calls, logged },
+    ...{ outputs, resources, calls, logged, warned },
     urns: [...internals.getMonitor().getRegisteredResources().keys()],
     inputsOf: (type) => onlyOne(resources.filter((resource) => resource.type === type)).inputs,
   };

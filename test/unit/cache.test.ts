@@ -47,6 +47,40 @@ describe("the URL of a binary cache", () => {
     });
 });
 
+describe("a cache of Cachix", () => {
+  const pull = "https://releases.cachix.org";
+  const push = "cachix://releases";
+  const tokenFile = "/run/keys/cachix";
+  const mistakes = (given: object) =>
+    cache.safeParse(given).error?.issues.map(({ path, message }) => `${path}: ${message}`) ?? [];
+
+  it("is pushed to by its name, with the file of a token on the builder", () => {
+    assert.deepEqual(mistakes({ pull, push, tokenFile }), []);
+  });
+
+  it("needs that file, which nothing else takes", () => {
+    assert.match(mistakes({ pull, push }).join(), /^tokenFile: must be given where push is cachix/);
+    assert.match(mistakes({ pull, tokenFile }).join(), /^tokenFile: .* and only there/);
+    assert.match(
+      mistakes({ pull, push, tokenFile: "token" }).join(),
+      /^tokenFile: .*absolute path/,
+    );
+  });
+
+  it("has a name that is no option, no path and no shell text", () => {
+    for (const bad of ["", "--help", "a/b", "$(id)", "a b", "releases?token=abc"])
+      assert.match(
+        mistakes({ pull, push: `cachix://${bad}`, tokenFile }).join(),
+        /^push: must name a cache of Cachix/,
+        bad,
+      );
+  });
+
+  it("is not where a host finds it", () => {
+    assert.match(mistakes({ pull: push }).join(), /^pull: must be a URL/);
+  });
+});
+
 describe("the public key of a cache", () => {
   it("is a name and 32 bytes", () => {
     const key = `cache-1:${Buffer.alloc(32, 7).toString("base64")}`;

@@ -107,6 +107,27 @@ describe("the plan", () => {
     assert.doesNotMatch(enough, /free there/);
   });
 
+  it("says what comes from which cache, what the builder pushes first, and what nobody is known to have", () => {
+    const sources = [
+      { from: "https://near.example.com", paths: 9, bytes: 2048, filled: false },
+      { from: "file:///srv/cache", paths: 2, bytes: 1024, filled: true },
+      { from: null, paths: 1, bytes: 10, filled: false },
+    ];
+    const text = planText({ ...plan, copy: { paths: 12, bytes: 3082, sources } });
+    assert.match(
+      text,
+      new RegExp(
+        [
+          "  copy      12 paths, 3.0 KiB",
+          "            9 paths, 2.0 KiB from https://near.example.com",
+          "            2 paths, 1.0 KiB from file:///srv/cache, which the builder fills first",
+          "            1 paths, 10 B: no cache is known to have them",
+          "",
+        ].join("\n"),
+      ),
+    );
+  });
+
   it("of a host that nobody managed before says so", () => {
     const text = planText({ ...plan, fromRev: null, from: null });
     assert.match(text, /^choiros-prod: unmanaged -> 9ace77e00000/);

@@ -4,6 +4,7 @@ import type { HostState } from "../../../contract/host-state.ts";
 import type { Links } from "../../../contract/links.ts";
 import type { Probe } from "../../../contract/probe.ts";
 import { describeRunning } from "../last-transaction.ts";
+import type { Source } from "../sources.ts";
 import { type PackageChange, packageChanges } from "./packages.ts";
 import { type UnitChanges, unitChanges } from "./units.ts";
 
@@ -25,6 +26,10 @@ export interface Plan {
     readonly free?: number;
     /** By which way, in words. */
     readonly way?: string;
+    /** What comes from which binary cache. */
+    readonly sources?: Source[];
+    /** Sentences; what is wrong with the caches. */
+    readonly problems?: string[];
   };
   readonly units: UnitChanges;
   /** Sentences; what takes effect only after a reboot. */

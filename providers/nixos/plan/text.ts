@@ -1,4 +1,5 @@
 import { shortPath } from "../../../contract/store-path.ts";
+import type { Source } from "../sources.ts";
 import type { PackageChange } from "./packages.ts";
 import type { Plan } from "./plan.ts";
 
@@ -15,6 +16,12 @@ function copyText({ paths, bytes, free, way }: Plan["copy"]): string {
   const short = free !== undefined && free < bytes;
   const room = short ? `, but only ${bytesText(free)} are free there` : "";
   return `${paths} paths, ${bytesText(bytes)}${way === undefined ? "" : `, ${way}`}${room}`;
+}
+
+function sourceText({ from, paths, bytes, filled }: Source): string {
+  const amount = `${paths} paths, ${bytesText(bytes)}`;
+  if (from === null) return `${amount}: no cache is known to have them`;
+  return `${amount} from ${from}${filled ? ", which the builder fills first" : ""}`;
 }
 
 function rows(plan: Plan): [string, string][] {
@@ -43,7 +50,11 @@ function rows(plan: Plan): [string, string][] {
   return [
     ["system", system],
     ...listed("packages", plan.packages.map(packageText), "none"),
-    ["copy", copyText(plan.copy)],
+    ...listed(
+      "copy",
+      [copyText(plan.copy), ...(plan.copy.sources ?? []).map(sourceText)],
+      undefined,
+    ),
     ...unitRows(plan),
     ...links,
     ...listed("reboot", plan.reboot, undefined),
