@@ -58,9 +58,10 @@ ask_cache() {
   done
 }
 
-# prefetch URL PATH...: `verify` asks for few paths at a time, and would take a minute for thousands in a distant cache. It finds what this remembers.
+# prefetch URL PATH...: `verify` asks for few paths at a time, and would take a minute for thousands in a distant cache. It finds what
+# this remembers; the store is an empty one, because Nix asks for nothing that is there already.
 prefetch() {
-  within nix-store --realise --dry-run --option substituters "$1" --option http-connections 128 \
+  within nix-store --store "$dir/store-$BASHPID" --realise --dry-run --option substituters "$1" --option http-connections 128 \
     --option narinfo-cache-negative-ttl 0 --option narinfo-cache-positive-ttl 0 "${options[@]}" -- "${@:2}" >/dev/null 2>&1 || true
 }
 

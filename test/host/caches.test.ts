@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import type { Argument } from "../../providers/executors/argument.ts";
-import { type Answer, ask, type JobState, newId, run } from "./on-host.ts";
+import { pathOf } from "../support/samples.ts";
+import { type Answer, ask, eventually, type JobState, newId, run } from "./on-host.ts";
 import { KEY, Releases } from "./releases.ts";
 
 const NOWHERE = "/nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-nowhere";
@@ -111,6 +112,22 @@ describe("binary caches on hosts", function () {
       );
       assert.match(found.caches[1]?.said ?? "", /unable to download/);
       assert.notEqual((await on.grind.exec(["test", "-e", "/srv/nothing"])).code, 0, "it was made");
+    });
+
+    it("over http answer for many paths in one question, and for what has come since at once", async () => {
+      const run = ["systemd-run", "--quiet", "--unit=whole", "--service-type=exec", "caddy"];
+      await on.grind.must([...run, "file-server", "--root", "/srv/whole", "--listen", ":8089"]);
+      const made = Array.from({ length: 30 }, (_, number) => pathOf(`made-up-${number}`));
+      const path = await unsigned("come-since");
+      const question = { paths: [...made, path], caches: ["http://127.0.0.1:8089"] };
+      const listens = ["curl", "-fs", "http://127.0.0.1:8089/nix-cache-info"];
+      await eventually("it is served", async () => (await on.grind.exec(listens)).code === 0);
+      const before = (await look(question)).caches[0];
+      assert.deepEqual([before?.state, before?.missing.length], ["open", 31]);
+      await fill({ path, caches: [{ to: "file:///srv/whole" }] });
+      const after = (await look(question)).caches[0];
+      assert.deepEqual([after?.missing.length, after?.untrusted], [30, [30]]);
+      await on.grind.must(["systemctl", "stop", "whole"]);
     });
 
     it("let the builder say what it has signed itself", async () => {

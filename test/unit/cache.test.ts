@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cache, publicKey } from "../../contract/cache.ts";
+import { transport } from "../../contract/resources.ts";
+import { GRIND } from "../support/samples.ts";
 
 const GOOD = [
   "https://cache.example.com",
@@ -45,6 +47,24 @@ describe("the URL of a binary cache", () => {
     it(`may not be, or have, ${what}: neither in the settings nor on a host`, () => {
       assert.deepEqual([inSettings(url), onHost(url)], [false, false]);
     });
+});
+
+describe("a copy over caches", () => {
+  const given = { via: "cache", builder: GRIND, caches: [{ pull: "https://cache.example.com" }] };
+  const mistakes = (more: object) =>
+    transport.safeParse({ ...given, ...more }).error?.issues.map(({ path }) => path.join(".")) ??
+    [];
+
+  it("may be checked strictly, and let the host build", () => {
+    assert.deepEqual(mistakes({ check: "fail", hostBuildFallback: true }), []);
+  });
+
+  it("takes no other words for that", () => {
+    assert.deepEqual(mistakes({ check: "maybe", hostBuildFallback: "yes" }), [
+      "check",
+      "hostBuildFallback",
+    ]);
+  });
 });
 
 describe("a cache of Cachix", () => {
