@@ -8,7 +8,7 @@ const settings = loadSettings();
 
 const machine = new Host(settings.host.name, settings.host);
 
-const promoted = await Release.from("release", settings.release);
+const promoted = await Release.from("release", settings.release, settings.pin);
 
 const activation = new Activation(settings.host.name, {
   host: machine,
@@ -20,12 +20,15 @@ const activation = new Activation(settings.host.name, {
 
 /** What this stack runs. A stack that builds offers it to others, as long as it is healthy. */
 export const release = {
+  id: promoted.id,
   rev: promoted.rev,
   subject: promoted.subject,
   toplevel: activation.toplevel ?? null,
   ...(settings.release.from === "build" ? promoted.offer : {}),
 };
+export const pinned = settings.pin ?? null;
 export const healthy = activation.healthy;
+export const healthySince = activation.healthySince;
 export const host = activation.live;
 export const drift = activation.drift;
 export const pending = activation.pending;

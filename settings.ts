@@ -3,9 +3,10 @@ import * as pulumi from "./components/pulumi.ts";
 import { checkout } from "./contract/checkout.ts";
 import { connectionKey, way } from "./contract/connection.ts";
 import { fileBelow, linkDirectory, linkName } from "./contract/links.ts";
+import { fullRevision, mutableData, name, system } from "./contract/manifest.ts";
 import { preflight } from "./contract/preflight.ts";
 import { probe, unitName } from "./contract/probe.ts";
-import { getReleaseInputs, systemProfileInputs, transport } from "./contract/resources.ts";
+import { branch, getReleaseInputs, systemProfileInputs, transport } from "./contract/resources.ts";
 
 const seconds = z.number().int().min(1).max(86400);
 
@@ -30,19 +31,47 @@ const host = hostSettings
     { path: ["fallback"], message: "must be another way than [host.connection]" },
   );
 
+const onBuilder = z.string().startsWith("/", "must be an absolute path on the builder");
+const fromProject = z
+  .string()
+  .max(1024)
+  .regex(/^[^\p{Cc}]+$/u, "must be the path of a file, from the project");
+
+const allowedSigners = fromProject
+  .optional()
+  .describe("Keys of ssh-keygen, of which one must have signed the manifest.");
+
+const hostOfRelease = z.union([name, z.strictObject({ name, system })], {
+  error: "must be a name, or {name, system}",
+});
+const releaseHosts = z
+  .array(hostOfRelease)
+  .min(1, "must name at least one host")
+  .max(1000)
+  .refine(
+    (hosts) =>
+      new Set(hosts.map((host) => (typeof host === "string" ? host : host.name))).size ===
+      hosts.length,
+    "must name every host once",
+  );
+
 const release = z.discriminatedUnion("from", [
   z.strictObject({
     from: z.literal("build"),
     builder: way,
     repo: getReleaseInputs.shape.repo.describe("Path of the git repository on the builder."),
     rev: getReleaseInputs.shape.rev.describe("Branch, tag or commit; resolved once to a commit."),
-    hosts: getReleaseInputs.shape.hosts,
+    branch: branch.optional().describe("Refuse a revision that is not on it."),
+    requireClean: z
+      .boolean()
+      .default(true)
+      .describe("Refuse a working tree with changes that are in no commit."),
+    hosts: releaseHosts,
     components: getReleaseInputs.shape.components.default([]),
-    system: getReleaseInputs.shape.system.default("x86_64-linux"),
-    signingKeyFile: z
-      .string()
-      .startsWith("/", "must be an absolute path on the builder")
-      .optional(),
+    system: system.default("x86_64-linux").describe("Of hosts that are given by name alone."),
+    changesSchema: z.array(mutableData).min(1).max(100).optional(),
+    signingKeyFile: onBuilder.optional(),
+    manifestKeyFile: onBuilder.optional(),
     evaluationSeconds: seconds.default(300),
     buildSeconds: seconds.default(7200),
   }),
@@ -54,8 +83,24 @@ const release = z.discriminatedUnion("from", [
         /^[A-Za-z0-9_.][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.-]+){0,2}$/,
         "must be a stack name such as grind",
       ),
+    minHealthySeconds: z.number().int().min(0).max(31_536_000).default(0),
+    allowedSigners,
+  }),
+  z.strictObject({
+    from: z.literal("manifest"),
+    file: fromProject,
+    builder: way.optional().describe("Who has the closures. Default: the host itself."),
+    allowedSigners,
   }),
 ]);
+
+const pin = z.union(
+  [
+    z.strictObject({ rev: fullRevision }),
+    z.strictObject({ manifest: fromProject, builder: way.optional() }),
+  ],
+  { error: "must be {rev: COMMIT} or {manifest: FILE}, to which a connection may be the builder" },
+);
 
 const [builtHere, direct, relay, cache] = transport.options;
 const copySeconds = seconds.default(3600);
@@ -115,10 +160,10 @@ const activation = activationSettings
     message: "must not be boot or test where there are links: a reboot does not take them back",
   });
 
-/** The configuration of a stack: `Pulumi.<stack>.yaml`. */
-export const settings = z.strictObject({
+const stackSettings = z.strictObject({
   host,
   release,
+  pin: pin.optional().describe("What stands in for the release, until it is removed."),
   copy,
   activation: activation.prefault({}),
   health: z
@@ -129,6 +174,17 @@ export const settings = z.strictObject({
       "must give every probe a name of its own",
     ),
 });
+
+/** The configuration of a stack: `Pulumi.<stack>.yaml`. */
+export const settings = stackSettings.refine(
+  ({ release: { from }, pin: given }) =>
+    given === undefined || "rev" in given === (from === "build"),
+  {
+    path: ["pin"],
+    message:
+      "must be {rev} on a stack that builds, and {manifest} on one that takes its release: `pulumi config rm pin` removes it",
+  },
+);
 
 export type Settings = z.infer<typeof settings>;
 

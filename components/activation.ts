@@ -72,13 +72,15 @@ export class Activation extends pulumi.ComponentResource {
   readonly pending: pulumi.Output<string[]>;
   /** It runs the release, and nothing drifts. */
   readonly healthy: pulumi.Output<boolean>;
+  /** Unix seconds of its last transaction, while it is healthy. */
+  readonly healthySince: pulumi.Output<number | null>;
   readonly transaction: pulumi.Output<SystemProfileOutputs["transaction"]>;
 
   constructor(name: string, args: ActivationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:index:Activation", name, {}, opts);
     const toplevel =
       args.strategy === "links" ? undefined : args.release.toplevel(args.host.hostName);
-    const links = args.links && linksTo(args.release, args.links);
+    const links = args.links && linksTo(args, args.links);
     this.toplevel = toplevel;
     const closures = createClosures(name, args, toplevel, this);
     const system = createSystem(name, args, { toplevel, links }, closures, this);
@@ -90,6 +92,9 @@ export class Activation extends pulumi.ComponentResource {
       .all([system.live, system.drift, toplevel])
       .apply(([live, drift, path]) => drift.length === 0 && runs(live, path));
     this.transaction = system.transaction;
+    this.healthySince = pulumi
+      .all([this.healthy, system.transaction])
+      .apply(([healthy, last]) => (healthy ? (last?.finishedAt ?? null) : null));
     this.registerOutputs({ live: this.live, drift: this.drift });
   }
 }
@@ -101,11 +106,13 @@ interface Goods {
 }
 
 function linksTo(
-  release: Release,
+  { host, release }: ActivationArgs,
   { directory, files, restart }: LinkSettings,
 ): pulumi.Output<Links> {
   const names = [...new Set(Object.values(files).map(({ component }) => component))];
-  const paths = Object.fromEntries(names.map((name) => [name, release.component(name)]));
+  const paths = Object.fromEntries(
+    names.map((name) => [name, release.component(name, host.hostName)]),
+  );
   return pulumi.output(paths).apply((shipped) => ({
     ...{ directory, restart, components: Object.values(shipped) },
     files: Object.fromEntries(
@@ -129,7 +136,7 @@ function createClosures(
       createClosure(
         `${name}-closure-${component}`,
         args,
-        args.release.component(component),
+        args.release.component(component, args.host.hostName),
         parent,
       ),
     ),
@@ -153,7 +160,8 @@ function transportOf(
   { timeoutSeconds: _seconds, ...how }: ActivationArgs["copy"],
   { builder }: Release,
 ): Transport {
-  return how.via === "built-here" ? how : { ...how, builder };
+  if (how.via === "built-here") return how;
+  return builder === undefined ? { via: "built-here" } : { ...how, builder };
 }
 
 function createSystem(
@@ -199,7 +207,7 @@ function showPlan(
   goods: Goods,
   system: SystemProfile,
 ): void {
-  const { rev, subject, builder } = release;
+  const { rev, subject, builder = host.connection } = release;
   pulumi.all([goods.toplevel, goods.links]).apply(async ([toplevel, links]) => {
     const plan = await getPlan({
       ...{ connection: host.connection, host: host.hostName, mode, rev, subject, builder },

@@ -1,9 +1,17 @@
-import { z } from "zod";
-import { type Connection, connection } from "../contract/connection.ts";
-import { type Manifest, manifest } from "../contract/manifest.ts";
+import type { Connection } from "../contract/connection.ts";
+import type { AnyManifest } from "../contract/manifest.ts";
+import type { ManifestEnv } from "../contract/manifest-env.ts";
+import { releaseId } from "../contract/release-id.ts";
 import type { Evaluation } from "../contract/resources.ts";
 import * as pulumi from "./pulumi.ts";
 import { Build, getRelease } from "./resources.ts";
+import {
+  type ManifestRelease,
+  type StackRelease,
+  type TakenRelease,
+  takeFromFile,
+  takeFromStack,
+} from "./taken-release.ts";
 
 /** Build a revision on the builder. */
 export interface BuildRelease {
@@ -13,22 +21,30 @@ export interface BuildRelease {
   readonly repo: string;
   /** Branch, tag or commit. */
   readonly rev: string;
+  /** The revision must be on this branch. Default: any. */
+  readonly branch?: string | undefined;
+  /** Refuse a working tree with changes that are in no commit. */
+  readonly requireClean: boolean;
   /** The nixosConfigurations that make up the release. */
-  readonly hosts: string[];
-  /** Packages that the hosts share. */
+  readonly hosts: (string | { readonly name: string; readonly system: string })[];
+  /** Packages that the hosts share, for each of their systems. */
   readonly components: string[];
+  /** Of hosts that are given by name alone. */
   readonly system: string;
+  /** Mutable data that the release changes the form of. */
+  readonly changesSchema?: string[] | undefined;
   /** Path of Nix's secret key on the builder. Default: unsigned. */
   readonly signingKeyFile?: string | undefined;
+  /** Path of an SSH private key on the builder, which signs the manifest. Default: unsigned. */
+  readonly manifestKeyFile?: string | undefined;
   readonly evaluationSeconds: number;
   readonly buildSeconds: number;
 }
 
-/** Take the release that another stack runs. */
-export interface StackRelease {
-  readonly from: "stack";
-  readonly stack: string;
-}
+/** Stands in for what the settings say of a release, until it is removed. */
+export type Pin =
+  | { readonly rev: string }
+  | { readonly manifest: string; readonly builder?: Connection | undefined };
 
 /**
  * One revision, evaluated once and built once: a toplevel for each host.
@@ -39,57 +55,78 @@ export interface StackRelease {
 export class Release extends pulumi.ComponentResource {
   readonly rev: string;
   readonly subject: string;
-  /** Where the paths come from. */
-  readonly builder: Connection;
-  readonly manifest: pulumi.Output<Manifest>;
-  private readonly toplevels: Record<string, string>;
-  private readonly components: Record<string, string>;
+  /** Where the paths come from; undefined: they must be on the host. */
+  readonly builder: Connection | undefined;
+  readonly manifest: pulumi.Output<AnyManifest | ManifestEnv>;
+  private readonly paths: Paths;
 
   /** Settles what the release is, before any resource is registered. */
-  static async from(name: string, args: BuildRelease | StackRelease): Promise<Release> {
-    return args.from === "build"
-      ? new Release(name, { ...args, evaluation: await evaluate(args) })
-      : new Release(name, await offerOf(args.stack));
+  static async from(
+    name: string,
+    args: BuildRelease | StackRelease | ManifestRelease,
+    pin?: Pin,
+  ): Promise<Release> {
+    const release = new Release(name, await settle(args, pin));
+    if (pin !== undefined && pulumi.isDryRun())
+      await pulumi.log.info(
+        `Pinned to release ${release.rev.slice(0, 12)} by [pin], whatever [release] says, until \`pulumi config rm pin\`.`,
+        release,
+      );
+    return release;
   }
 
-  constructor(name: string, args: Evaluated | Offer, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    args: Evaluated | TakenRelease,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("choiros:index:Release", name, {}, opts);
     const settled = "evaluation" in args ? args.evaluation : args.manifest;
     this.rev = settled.rev;
-    this.subject = settled.subject;
+    this.subject = "subject" in settled ? settled.subject : "from an .env manifest";
     this.builder = args.builder;
     this.manifest =
       "evaluation" in args ? createBuild(name, args, this) : pulumi.output(args.manifest);
-    const { toplevels, components } =
-      "evaluation" in args ? evaluatedPaths(args.evaluation) : builtPaths(args.manifest);
-    this.toplevels = toplevels;
-    this.components = components;
+    this.paths = "evaluation" in args ? evaluatedPaths(args.evaluation) : builtPaths(args.manifest);
     this.registerOutputs({ rev: this.rev, subject: this.subject, manifest: this.manifest });
   }
 
+  /** SHA-256 of what was built. */
+  get id(): pulumi.Output<string> {
+    return this.manifest.apply((manifest) =>
+      manifest.schema === 2 ? manifest.id : releaseId(manifest),
+    );
+  }
+
   /** What another stack needs to take this release over. */
-  get offer(): { manifest: pulumi.Output<Manifest>; builder: Connection } {
+  get offer(): { manifest: Release["manifest"]; builder: Connection | undefined } {
     return { manifest: this.manifest, builder: this.builder };
   }
 
   /** The system that the release has for a host. A preview knows it before it is built. */
   toplevel(host: string): pulumi.Output<string> {
-    const path = this.toplevels[host];
-    if (path === undefined) {
+    const { hosts } = this.paths;
+    const found = hosts[host];
+    if (found === undefined) {
       throw new pulumi.RunError(
-        `[host.name] release ${this.rev.slice(0, 12)} has no system for ${host}; it has ${Object.keys(this.toplevels).join(", ")}. ` +
+        `[host.name] release ${this.rev.slice(0, 12)} has no system for ${host}; it has ${Object.keys(hosts).join(", ") || "none"}. ` +
           "Add the host to [release.hosts] of the stack that builds.",
       );
     }
-    return this.built(path);
+    return this.built(found.path);
   }
 
-  /** A package that the release ships. */
-  component(name: string): pulumi.Output<string> {
-    const path = this.components[name];
+  /** A package that the release ships, for a host's system. */
+  component(name: string, host: string): pulumi.Output<string> {
+    const { hosts, components } = this.paths;
+    const systems = Object.keys(components);
+    // A host that only gets links need not be one of the release.
+    const system = hosts[host]?.system ?? (systems.length === 1 ? systems[0] : undefined);
+    const shipped = components[system ?? ""] ?? {};
+    const path = shipped[name];
     if (path === undefined) {
       throw new pulumi.RunError(
-        `[activation.links.files] release ${this.rev.slice(0, 12)} ships no component ${name}; it ships ${Object.keys(this.components).join(", ") || "none"}. ` +
+        `[activation.links.files] release ${this.rev.slice(0, 12)} ships no component ${name}; it ships ${Object.keys(shipped).join(", ") || "none"}. ` +
           "Add it to [release.components] of the stack that builds.",
       );
     }
@@ -101,65 +138,85 @@ export class Release extends pulumi.ComponentResource {
   }
 }
 
+/** Of each host its system, of each system its components. */
 interface Paths {
-  readonly toplevels: Record<string, string>;
-  readonly components: Record<string, string>;
+  readonly hosts: Record<string, { readonly path: string; readonly system?: string }>;
+  readonly components: Record<string, Record<string, string>>;
 }
 
 type Evaluated = BuildRelease & { readonly evaluation: Evaluation };
 
-const offer = z.object({ manifest, builder: connection });
-const offering = z.object({ release: offer, healthy: z.literal(true) });
-type Offer = z.infer<typeof offer>;
-
-function evaluate(args: BuildRelease): Promise<Evaluation> {
-  const { builder, repo, rev, hosts, components, system, evaluationSeconds } = args;
-  return getRelease({
-    ...{ connection: builder, repo, rev, hosts, components, system },
-    timeoutSeconds: evaluationSeconds,
-  });
+async function settle(
+  args: BuildRelease | StackRelease | ManifestRelease,
+  pin: Pin | undefined,
+): Promise<Evaluated | TakenRelease> {
+  if (args.from === "build")
+    return {
+      ...args,
+      evaluation: await evaluate(args, pin !== undefined && "rev" in pin ? pin.rev : undefined),
+    };
+  if (pin !== undefined && "manifest" in pin)
+    return takeFromFile(
+      { ...args, from: "manifest", file: pin.manifest, builder: pin.builder },
+      "pin.manifest",
+    );
+  return args.from === "stack" ? takeFromStack(args) : takeFromFile(args, "release.file");
 }
 
-/** What another stack says that it runs. */
-async function offerOf(stack: string): Promise<Offer> {
-  const reference = new pulumi.StackReference("release.stack", { name: stackName(stack) });
-  const [release, healthy] = await Promise.all(
-    ["release", "healthy"].map((name) => reference.getOutputDetails(name)),
-  );
-  const offered = offering.safeParse({ release: release?.value, healthy: healthy?.value });
-  if (offered.success) return offered.data.release;
-  throw new pulumi.RunError(
-    `[release.stack] ${stack} offers no release that it runs healthy. Run \`pulumi up --stack ${stack}\` first.`,
-  );
+/** A pinned revision says itself what is to be built: the working tree is not asked. */
+async function evaluate(args: BuildRelease, pinned: string | undefined): Promise<Evaluation> {
+  const { builder, repo, rev, branch, requireClean, hosts, components, evaluationSeconds } = args;
+  try {
+    return await getRelease({
+      ...{ connection: builder, repo, rev: pinned ?? rev },
+      ...(branch === undefined ? {} : { branch }),
+      requireClean: requireClean && pinned === undefined,
+      hosts: Object.fromEntries(
+        hosts.map((host) =>
+          typeof host === "string" ? [host, args.system] : [host.name, host.system],
+        ),
+      ),
+      ...{ components, timeoutSeconds: evaluationSeconds },
+    });
+  } catch (error) {
+    if (pinned === undefined || !(error instanceof Error)) throw error;
+    throw new pulumi.RunError(error.message.replaceAll("[release.rev]", "[pin.rev]"));
+  }
 }
 
-/** A bare name means a stack of this project. */
-function stackName(stack: string): string {
-  const parts = stack.split("/");
-  if (parts.length === 3) return stack;
-  const [project, name] = parts.length === 2 ? parts : [pulumi.getProject(), stack];
-  return `${pulumi.getOrganization()}/${project}/${name}`;
-}
-
-function createBuild(name: string, args: Evaluated, parent: Release): pulumi.Output<Manifest> {
-  const { builder, evaluation, signingKeyFile, buildSeconds } = args;
-  const inputs = { connection: builder, ...evaluation, timeoutSeconds: buildSeconds };
+function createBuild(name: string, args: Evaluated, parent: Release): pulumi.Output<AnyManifest> {
+  const { builder, evaluation, signingKeyFile, manifestKeyFile, changesSchema } = args;
   const build = new Build(
     `${name}-build`,
-    signingKeyFile === undefined ? inputs : { ...inputs, signingKeyFile },
+    {
+      ...{ connection: builder, ...evaluation, timeoutSeconds: args.buildSeconds },
+      ...(signingKeyFile === undefined ? {} : { signingKeyFile }),
+      ...(manifestKeyFile === undefined ? {} : { manifestKeyFile }),
+      ...(changesSchema === undefined ? {} : { changesSchema }),
+    },
     { parent },
   );
   return build.manifest;
 }
 
 function evaluatedPaths({ hosts, components }: Evaluation): Paths {
-  const paths = (of: Evaluation["hosts"]) =>
-    Object.fromEntries(Object.entries(of).map(([name, { outPath }]) => [name, outPath]));
-  return { toplevels: paths(hosts), components: paths(components) };
+  return {
+    hosts: mapValues(hosts, ({ outPath, system }) => ({ path: outPath, system })),
+    components: mapValues(components, (of) => mapValues(of, ({ outPath }) => outPath)),
+  };
 }
 
-function builtPaths({ hosts, components }: Manifest): Paths {
-  const paths = (of: Manifest["hosts"]) =>
-    Object.fromEntries(Object.entries(of).map(([name, { path }]) => [name, path]));
-  return { toplevels: paths(hosts), components: paths(components) };
+function builtPaths(manifest: AnyManifest | ManifestEnv): Paths {
+  const pathsOf = (of: Record<string, { path: string }>) => mapValues(of, ({ path }) => path);
+  return {
+    hosts: manifest.schema === "env" ? {} : manifest.hosts,
+    components:
+      manifest.schema === 2
+        ? mapValues(manifest.components, pathsOf)
+        : { "": pathsOf(manifest.components) },
+  };
+}
+
+function mapValues<T, U>(of: Record<string, T>, change: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(of).map(([key, value]) => [key, change(value)]));
 }

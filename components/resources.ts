@@ -1,4 +1,4 @@
-import type { Manifest } from "../contract/manifest.ts";
+import type { AnyManifest } from "../contract/manifest.ts";
 import type {
   BuildInputs,
   ClosureInputs,
@@ -9,6 +9,7 @@ import type {
   Live,
   SystemProfileInputs,
   SystemProfileOutputs,
+  VerifySignatureInputs,
 } from "../contract/resources.ts";
 import * as pulumi from "./pulumi.ts";
 
@@ -18,7 +19,7 @@ type Args<T> = { [Key in keyof T]: pulumi.Input<T[Key]> };
 
 /** A release, built once on the builder and rooted there. */
 export class Build extends pulumi.CustomResource {
-  declare readonly manifest: pulumi.Output<Manifest>;
+  declare readonly manifest: pulumi.Output<AnyManifest>;
 
   constructor(name: string, args: Args<BuildInputs>, opts?: pulumi.CustomResourceOptions) {
     super("nixos:index:Build", name, { manifest: undefined, ...args }, opts);
@@ -75,6 +76,11 @@ export interface PlanSummary {
 /** What putting a release on a host will do. */
 export function getPlan(args: GetPlanInputs): Promise<PlanSummary> {
   return invoke("nixos:index:getPlan", args);
+}
+
+/** Who has signed a manifest; an error if it is nobody of the allowed ones. */
+export function verifySignature(args: VerifySignatureInputs): Promise<{ signer: string }> {
+  return invoke("nixos:index:verifySignature", args);
 }
 
 // The provider's own sentence, without the stack of the call that carried it.

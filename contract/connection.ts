@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { canonicalJson } from "./canonical-json.ts";
 
 /** A word that ssh cannot take for an option, and that no line-based protocol can split. */
 const word = (what: string) =>
@@ -147,9 +148,5 @@ function describeTag(tag: AwsSsmConnection["tag"] = {}): string {
 
 /** The same text for the same connection: Pulumi's state sorts the settings of an object. */
 export function connectionKey(to: Connection): string {
-  return JSON.stringify(to, (_key, value: unknown) =>
-    typeof value === "object" && value !== null
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
+  return canonicalJson(to);
 }

@@ -4,7 +4,7 @@ import { checkout } from "./checkout.ts";
 import { connection, machineId } from "./connection.ts";
 import { mode } from "./goal.ts";
 import { links } from "./links.ts";
-import { fullRevision, type manifest } from "./manifest.ts";
+import { type anyManifest, fullRevision, mutableData, name, system } from "./manifest.ts";
 import { preflight } from "./preflight.ts";
 import { probe, unitName } from "./probe.ts";
 import { storePath } from "./store-path.ts";
@@ -16,7 +16,6 @@ import { storePath } from "./store-path.ts";
 
 const seconds = z.number().int().min(1).max(86400);
 const text = z.string().max(4096);
-const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, "must be a plain name");
 const absolutePath = z
   .string()
   .max(1024)
@@ -30,10 +29,15 @@ export const evaluation = z.strictObject({
   committedAt: z.number().int(),
   flakeRef: text,
   nixVersion: z.string(),
-  hosts: z.record(name, derivation),
-  components: z.record(name, derivation),
+  hosts: z.record(name, derivation.extend({ system })),
+  components: z.record(system, z.record(name, derivation)),
 });
 export type Evaluation = z.infer<typeof evaluation>;
+
+export const branch = z
+  .string()
+  .max(255)
+  .regex(/^[^\p{Cc}\s~^:?*[{\\-][^\p{Cc}\s~^:?*[{\\]*$/u, "must be a branch such as main");
 
 export const getReleaseInputs = z.strictObject({
   connection,
@@ -43,9 +47,12 @@ export const getReleaseInputs = z.strictObject({
     .min(1)
     .max(255)
     .regex(/^[^\p{Cc}]+$/u, "must be a branch, a tag or a commit id"),
-  hosts: z.array(name).min(1, "must name at least one host").max(1000),
+  branch: branch.optional().describe("The revision must be on it."),
+  requireClean: z.boolean().describe("Refuse a working tree with uncommitted changes."),
+  hosts: z
+    .record(name, system)
+    .refine((hosts) => Object.keys(hosts).length > 0, "must name at least one host"),
   components: z.array(name).max(1000),
-  system: z.string().regex(/^[a-z0-9_]+-[a-z]+$/, "must be a Nix system such as x86_64-linux"),
   timeoutSeconds: seconds,
 });
 export type GetReleaseInputs = z.infer<typeof getReleaseInputs>;
@@ -54,6 +61,8 @@ export const buildInputs = z.strictObject({
   connection,
   ...evaluation.shape,
   signingKeyFile: absolutePath.optional(),
+  manifestKeyFile: absolutePath.optional(),
+  changesSchema: z.array(mutableData).optional(),
   timeoutSeconds: seconds,
 });
 export type BuildInputs = z.infer<typeof buildInputs>;
@@ -171,7 +180,7 @@ export const transaction = z.object({
 });
 
 export interface BuildOutputs extends BuildInputs {
-  readonly manifest: z.infer<typeof manifest>;
+  readonly manifest: z.infer<typeof anyManifest>;
 }
 export interface ClosureOutputs extends ClosureInputs {
   readonly root: string;
@@ -199,3 +208,10 @@ export const getPlanInputs = z.strictObject({
   probes: z.array(probe),
 });
 export type GetPlanInputs = z.infer<typeof getPlanInputs>;
+
+export const verifySignatureInputs = z.strictObject({
+  text: z.string(),
+  signature: z.string(),
+  allowedSigners: absolutePath.describe("A file as ssh-keygen has it, on this machine"),
+});
+export type VerifySignatureInputs = z.infer<typeof verifySignatureInputs>;

@@ -18,6 +18,9 @@ main() {
     drvs+=("${arg[drvs.$name]}!out")
   done
   ((${#names[@]})) || fail bad-argument "[drvs] is empty."
+  # Before the build, which may take hours.
+  require_key signingKeyFile signing-failed
+  require_key manifestKeyFile manifest-signing-failed
   mkdir -p -- "$ROOTS"
 
   status build "building ${#names[@]} derivations of ${arg[rev]-}"
@@ -26,6 +29,7 @@ main() {
   watch_nix count_builds nix-store --realise --add-root "$ROOTS/$prefix-building" -- "${drvs[@]}" || build_error
   root_outputs "$prefix" "${names[@]}"
   rm -f -- "$ROOTS/$prefix-building"*
+  compare_components
   sign_outputs
   tell_outputs "${names[@]}"
 }
@@ -44,13 +48,50 @@ root_outputs() {
   done
 }
 
+# require_key SETTING CODE
+require_key() {
+  local key=${arg[$1]:-}
+  [[ ! $key || -r $key ]] || {
+    quote "$key"
+    fail "$2" "There is no signing key at $REPLY on the builder." "Correct [release.$1], or leave it out."
+  }
+}
+
+# What hosts of one system share must be the same bits: where one has a component of the release, no other may have another of its name.
+compare_components() {
+  local -a hosts=() components=()
+  local -A closures=()
+  local host component
+  arg_names systems hosts
+  arg_names components components
+  ((${#hosts[@]} > 1)) || return 0
+  status compare "comparing the components of ${#hosts[@]} hosts"
+  for host in "${hosts[@]}"; do closures[$host]=$(nix-store --query --requisites -- "${outputs[$host]}"); done
+  for component in "${components[@]}"; do compare_component "${arg[components.$component]}" "${outputs[$component]}"; done
+}
+
+# compare_component SYSTEM PATH: sees `hosts` and `closures` of compare_components.
+compare_component() {
+  local host holder='' other='' odd='' name=${2:44} found
+  # The name ends where the version begins: at a dash that no letter follows.
+  if [[ $name =~ ^(([^-]|-[a-zA-Z])*)-[^a-zA-Z] ]]; then name=${BASH_REMATCH[1]}; fi
+  name=${name//[.+?]/.}
+  for host in "${hosts[@]}"; do
+    [[ ${arg[systems.$host]} == "$1" ]] || continue
+    if [[ $'\n'${closures[$host]}$'\n' == *$'\n'"$2"$'\n'* ]]; then
+      holder=$host
+    elif found=$(grep -m 1 -E "^/nix/store/.{32}-$name(-[^a-zA-Z]|\$)" <<<"${closures[$host]}"); then
+      odd=$found other=$host
+    fi
+  done
+  [[ ! $holder || ! $other ]] || fail mixed-components \
+    "${holder#hosts-} has $2, which the release ships, and ${other#hosts-} has $odd." \
+    "Hosts of one system share the components of a release: use the same package in both, or take it out of [release.components]."
+}
+
 sign_outputs() {
   local key=${arg[signingKeyFile]:-}
   [[ $key ]] || return 0
-  [[ -r $key ]] || {
-    quote "$key"
-    fail signing-failed "There is no signing key at $REPLY on the builder." "Correct [release.signingKeyFile], or leave it out."
-  }
   status sign "signing the closures"
   nix --extra-experimental-features nix-command store sign --key-file "$key" --recursive -- "${outputs[@]}" ||
     fail signing-failed "The paths could not be signed." "Is the file a secret key made by 'nix key generate-secret'?"
@@ -70,7 +111,7 @@ tell_outputs() {
   done
   now
   seconds $((REPLY - began))
-  answer "{\"paths\":{${out:1}},\"seconds\":$REPLY}"
+  answer "{\"paths\":{${out:1}},\"builtAt\":$EPOCHSECONDS,\"seconds\":$REPLY}"
 }
 
 # count_builds: "building 3/7 hypervisor-1.2", from the log.
@@ -94,6 +135,11 @@ build_error() {
   if [[ $drv ]]; then log=$(nix-store --read-log "$drv" 2>/dev/null | tail -n 40) || log=''; fi
   if [[ $text$log == *'No space left on device'* || $text == *'database or disk is full'* ]]; then
     fail disk-full "The disk of the builder is full${drv:+ (while building $drv)}." "Free space on the builder, for instance by 'nix-collect-garbage', and run again."
+  fi
+  # In two wordings, one of them of Nix since 2.30.
+  if [[ $text =~ a\ \'([a-z0-9_-]+)\'\ with\ features || $text =~ Required\ system:\ \'([a-z0-9_-]+)\' ]]; then
+    fail wrong-system "The builder builds nothing for ${BASH_REMATCH[1]}${drv:+ ($drv)}." \
+      "Give it a remote builder of that system or, where it has an emulator, extra-platforms in its nix.conf."
   fi
   if [[ ! $log ]]; then log=$(tail -n 40 <<<"$text"); fi
   last_bytes "$log" 6000

@@ -12,31 +12,38 @@ let
   r = builtins.fromJSON request;
   flake = builtins.getFlake r.flakeRef;
   configurations = flake.nixosConfigurations or { };
-  packages = flake.packages.${r.system} or { };
+  packagesFor = system: flake.packages.${system} or { };
+  # As a set, each system once: the components are built for each.
+  systems = builtins.listToAttrs (map (name: { inherit name; value = r.components; }) (builtins.attrValues r.hosts));
   show = drv: {
     drvPath = builtins.unsafeDiscardStringContext drv.drvPath;
     # Under its own name it would make Nix print the whole set as a path.
     out = builtins.unsafeDiscardStringContext drv.outPath;
   };
-  absent = prefix: set: names: map (n: prefix + n) (builtins.filter (n: !(set ? ${n})) (builtins.attrValues names));
-  missing = absent "nixosConfigurations." configurations r.hosts ++ absent "packages.${r.system}." packages r.components;
+  showHost = configuration: let drv = configuration.config.system.build.toplevel; in show drv // {
+    # Of what runs it, not of what builds it.
+    system = configuration.pkgs.stdenv.hostPlatform.system or drv.system;
+  };
+  absent = prefix: set: names: map (n: prefix + n) (builtins.filter (n: !(set ? ${n})) names);
+  missing = builtins.concatLists ([ (absent "nixosConfigurations." configurations (builtins.attrNames r.hosts)) ] ++
+    map (s: absent "packages.${s}." (packagesFor s) (builtins.attrNames r.components)) (builtins.attrNames systems));
 in
 { answer = if missing != [ ] then { inherit missing; } else {
-  hosts = builtins.mapAttrs (_: n: show configurations.${n}.config.system.build.toplevel) r.hosts;
-  components = builtins.mapAttrs (_: n: show packages.${n}) r.components;
+  hosts = builtins.mapAttrs (n: _: showHost configurations.${n}) r.hosts;
+  components = builtins.mapAttrs (s: builtins.mapAttrs (n: _: show (packagesFor s).${n})) systems;
 }; }'
 
 main() {
-  local repo rev system timeout sha hosts components flake_ref nix_version file key about subject committed_at value
+  local repo rev timeout sha hosts components flake_ref nix_version file key about subject committed_at value
   arg_get repo && repo=$REPLY
   arg_get rev && rev=$REPLY
-  arg_get system && system=$REPLY
   timeout=${arg[timeoutSeconds]:-600}
   require_seconds timeoutSeconds "$timeout"
-  [[ $system =~ ^[A-Za-z0-9_]+-[A-Za-z0-9_]+$ ]] || fail bad-argument "[system] is not a system such as x86_64-linux."
   trust_repository "$repo"
+  if [[ ${arg[requireClean]:-} == true ]]; then require_clean "$repo"; fi
   find_revision "$repo" "$rev"
   sha=$REPLY
+  if [[ ${arg[branch]+set} ]]; then require_on_branch "$repo" "$sha" "${arg[branch]}"; fi
   about=$(git -C "$repo" log -1 --no-show-signature --format='%ct %s' --end-of-options "$sha")
   committed_at=${about%% *} subject=${about#* }
 
@@ -46,7 +53,7 @@ main() {
   hosts=$REPLY
   names_to_json components
   components=$REPLY
-  json_object flakeRef:s "$flake_ref" system:s "$system" hosts:j "$hosts" components:j "$components"
+  json_object flakeRef:s "$flake_ref" hosts:j "$hosts" components:j "$components"
   key=$REPLY
   nix_version=$(nix --version)
   nix_version=${nix_version##* }
@@ -101,7 +108,36 @@ find_revision() {
   [[ $REPLY =~ ^[0-9a-f]{40}$ ]] || fail unknown-revision "The revision does not name exactly one commit."
 }
 
-# names_to_json KEY: the object KEY of the argument, {name: attribute}.
+# require_clean REPO: what people see there is what will be built. Untracked files count: they are what somebody has forgotten to add.
+require_clean() {
+  local dirty
+  [[ -e $1/.git ]] || return 0 # no working tree
+  # No program that the repository's own settings name.
+  dirty=$(git --no-optional-locks -c core.fsmonitor=false -C "$1" status --porcelain --untracked-files=normal --ignore-submodules=dirty 2>&1) || {
+    last_bytes "$dirty" 300
+    fail no-such-repo "git cannot read the working tree of $1: $REPLY."
+  }
+  [[ ! $dirty ]] || {
+    first_bytes "${dirty//$'\n'/, }" 300
+    fail dirty-repo "The working tree $1 has changes that are in no commit: $REPLY." "Commit, stash or remove them, or set [release.requireClean] to false: only commits are built."
+  }
+}
+
+# require_on_branch REPO SHA BRANCH: BRANCH is one of the repository or, as origin/main, one that it has fetched.
+require_on_branch() {
+  local ref tip='' code=0
+  # By its whole name: a tag may be called the same.
+  for ref in "refs/heads/$3" "refs/remotes/$3"; do
+    if tip=$(git -C "$1" rev-parse --verify --quiet --end-of-options "$ref^{commit}" 2>/dev/null); then break; fi
+  done
+  quote "$3"
+  [[ $tip =~ ^[0-9a-f]{40}$ ]] || fail unknown-branch "The repository $1 has no branch $REPLY." "Correct [release.branch]."
+  git -C "$1" merge-base --is-ancestor "$2" "$tip" 2>/dev/null || code=$?
+  ((code < 2)) || fail unknown-branch "git cannot compare $2 with the branch $REPLY."
+  ((code == 0)) || fail off-branch "The commit $2 is not on the branch $REPLY." "Merge it, choose another revision, or correct [release.branch]."
+}
+
+# names_to_json KEY: the object KEY of the argument, {name: text}.
 names_to_json() {
   local out='' name
   local -a names=()

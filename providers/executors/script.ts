@@ -14,6 +14,7 @@ export type Command =
   | "confirm"
   | "cancel"
   | "build"
+  | "sign"
   | "push"
   | "fill"
   | "cached"

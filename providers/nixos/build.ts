@@ -1,7 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { builtPath, type Manifest } from "../../contract/manifest.ts";
-import { type BuildInputs, type BuildOutputs, buildInputs } from "../../contract/resources.ts";
+import { releaseId, signedText } from "../../contract/release-id.ts";
+import {
+  type BuildInputs,
+  type BuildOutputs,
+  buildInputs,
+  evaluation,
+} from "../../contract/resources.ts";
 import { namingSetting } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import type { Reporter } from "./engine.ts";
@@ -13,7 +19,7 @@ import { reach } from "./route.ts";
 /**
  * A release, built once on the builder.
  *
- *     create  -> realise every toplevel and component, sign them, root them under the revision
+ *     create  -> realise every toplevel and component, sign them, root them under the revision; write the manifest
  *     refresh -> all still valid and rooted? else it is gone
  *     update  -> the same for another revision; the old roots are given up last
  *     delete  -> give up the roots
@@ -26,7 +32,8 @@ export const build: Resource<BuildInputs, BuildOutputs> = {
   },
 
   async create(wanted, report) {
-    return { id: wanted.rev, outputs: { ...wanted, manifest: await realise(wanted, report) } };
+    const manifest = await signed(manifestOf(wanted, await realise(wanted, report)), wanted);
+    return { id: wanted.rev, outputs: { ...wanted, manifest } };
   },
 
   async refresh(state, { connection }) {
@@ -39,7 +46,11 @@ export const build: Resource<BuildInputs, BuildOutputs> = {
   },
 
   async update(state, wanted, report) {
-    const manifest = await realise(wanted, report);
+    const built = await realise(wanted, report);
+    const manifest = await signed(
+      manifestOf(wanted, { ...built, ...firstBuilt(state, wanted) }),
+      wanted,
+    );
     const kept = rootNames(wanted);
     await giveUp(
       wanted,
@@ -64,10 +75,12 @@ async function isComplete(inputs: BuildInputs, ask = observe): Promise<boolean> 
   );
 }
 
-async function realise(wanted: BuildInputs, report: Reporter): Promise<Manifest> {
+const built = z.object({ paths: z.record(z.string(), builtPath), builtAt: z.number().int() });
+type Built = z.infer<typeof built>;
+
+function realise(wanted: BuildInputs, report: Reporter): Promise<Built> {
   const derivations = derivationsOf(wanted);
-  const drvs = Object.fromEntries(derivations.map(([name, { drvPath }]) => [name, drvPath]));
-  const { paths } = await runJob(reach(wanted.connection, "release.builder"), {
+  return runJob(reach(wanted.connection, "release.builder"), {
     command: "build",
     unit: `nixos-promote-build-${wanted.rev.slice(0, 12)}`,
     what: `build of ${wanted.rev.slice(0, 12)} ${wanted.subject}`,
@@ -76,27 +89,62 @@ async function realise(wanted: BuildInputs, report: Reporter): Promise<Manifest>
     argument: {
       rev: wanted.rev,
       flakeRef: wanted.flakeRef,
-      drvs,
+      drvs: Object.fromEntries(derivations.map(([name, { drvPath }]) => [name, drvPath])),
+      ...systemsOf(wanted),
       rootPrefix: rootPrefix(wanted),
       signingKeyFile: wanted.signingKeyFile,
+      manifestKeyFile: wanted.manifestKeyFile,
     },
     timeoutSeconds: wanted.timeoutSeconds,
-    result: z.object({ paths: z.record(z.string(), builtPath), seconds: z.number() }),
+    result: built,
     onStatus: (status) => report.progress(status.message ?? ""),
     say: (sentence) => report.info(sentence),
   }).catch((error) => {
     throw namingSetting(SETTINGS, error);
   });
-  const pick = (group: "hosts" | "components") =>
-    Object.fromEntries(
-      Object.keys(wanted[group]).map((name) => [name, builtPath.parse(paths[`${group}-${name}`])]),
-    );
-  const { rev, subject, committedAt, flakeRef, nixVersion } = wanted;
-  return {
-    ...{ schema: 1, rev, subject, committedAt, flakeRef, nixVersion },
-    hosts: pick("hosts"),
-    components: pick("components"),
+}
+
+function manifestOf(wanted: BuildInputs, { paths, builtAt }: Built): Manifest {
+  const { rev, subject, committedAt, flakeRef, nixVersion, changesSchema } = wanted;
+  const content: Omit<Manifest, "id"> = {
+    ...{ schema: 2, rev, subject, committedAt, flakeRef, nixVersion, builtAt },
+    hosts: mapValues(wanted.hosts, ({ system }, name) => ({
+      ...builtPath.parse(paths[hostKey(name)]),
+      system,
+    })),
+    components: mapValues(wanted.components, (packages, system) =>
+      mapValues(packages, (_derivation, name) =>
+        builtPath.parse(paths[componentKey(system, name)]),
+      ),
+    ),
+    ...(changesSchema === undefined ? {} : { changesSchema }),
   };
+  return { ...content, id: releaseId(content) };
+}
+
+/** The key signs on the builder, and stays there. */
+async function signed(
+  manifest: Manifest,
+  { connection, manifestKeyFile }: BuildInputs,
+): Promise<Manifest> {
+  if (manifestKeyFile === undefined) return manifest;
+  const { signature } = await call(
+    reach(connection, "release.builder"),
+    "sign",
+    { keyFile: manifestKeyFile, text: signedText(manifest) },
+    z.object({ signature: z.string() }),
+  ).catch((error) => {
+    throw namingSetting(SETTINGS, error);
+  });
+  return { ...manifest, signature };
+}
+
+/** Built again, the same release keeps its id. */
+function firstBuilt({ manifest, ...state }: BuildOutputs, wanted: BuildInputs) {
+  const evaluated = (of: BuildInputs) => evaluation.strip().safeParse(of).data;
+  return manifest.schema === 2 && isDeepStrictEqual(evaluated(state), evaluated(wanted))
+    ? { builtAt: manifest.builtAt }
+    : {};
 }
 
 /** What a refusal of the builder is about. */
@@ -105,6 +153,9 @@ const SETTINGS = {
   "disk-full": "release.builder",
   "no-space": "release.builder",
   "signing-failed": "release.signingKeyFile",
+  "manifest-signing-failed": "release.manifestKeyFile",
+  "mixed-components": "release.components",
+  "wrong-system": "release.hosts",
   busy: "release.builder",
 };
 
@@ -112,12 +163,44 @@ function inputsOf({ manifest: _manifest, ...inputs }: BuildOutputs): BuildInputs
   return inputs;
 }
 
-function derivationsOf(inputs: BuildInputs) {
-  return (["hosts", "components"] as const).flatMap((group) =>
-    Object.entries(inputs[group]).map(
-      ([name, derivation]) => [`${group}-${name}`, derivation] as const,
+type Derivation = BuildInputs["components"][string][string];
+
+/** By the names of their roots. */
+function derivationsOf({ hosts, components }: BuildInputs): [string, Derivation][] {
+  return [
+    ...Object.entries(hosts).map(([name, of]): [string, Derivation] => [hostKey(name), of]),
+    ...Object.entries(components).flatMap(([system, of]): [string, Derivation][] =>
+      isDerivation(of)
+        ? [[`components-${system}`, of]]
+        : Object.entries(of).map(([name, of]) => [componentKey(system, name), of]),
     ),
+  ];
+}
+
+/** A state that is older than the systems has a component in their place. */
+function isDerivation(of: object): of is Derivation {
+  return "drvPath" in of && typeof of.drvPath === "string";
+}
+
+/** Whose components the hosts share. */
+function systemsOf(wanted: BuildInputs) {
+  const components = Object.entries(wanted.components).flatMap(([system, of]) =>
+    Object.keys(of).map((name) => [componentKey(system, name), system]),
   );
+  const systems = Object.entries(wanted.hosts).map(([name, { system }]) => [hostKey(name), system]);
+  return { systems: Object.fromEntries(systems), components: Object.fromEntries(components) };
+}
+
+function hostKey(name: string): string {
+  return `hosts-${name}`;
+}
+
+function componentKey(system: string, name: string): string {
+  return `components-${system}-${name}`;
+}
+
+function mapValues<T, U>(of: Record<string, T>, change: (value: T, key: string) => U) {
+  return Object.fromEntries(Object.entries(of).map(([key, value]) => [key, change(value, key)]));
 }
 
 function outPathsOf(inputs: BuildInputs): Record<string, string> {

@@ -14,23 +14,23 @@ import { reach } from "./route.ts";
 export const getRelease: Invocation<GetReleaseInputs> = {
   inputs: getReleaseInputs,
   async call({ connection, hosts, components, timeoutSeconds, ...question }): Promise<Evaluation> {
-    const named = (names: readonly string[]) =>
-      Object.fromEntries(names.map((name) => [name, name]));
     const argument = {
       ...question,
-      hosts: named(hosts),
-      components: named(components),
+      hosts,
+      components: Object.fromEntries(components.map((name) => [name, name])),
       timeoutSeconds,
     };
     const patience = { timeoutSeconds: timeoutSeconds + 15 };
     try {
-      return await call(
+      const evaluated = await call(
         reach(connection, "release.builder"),
         "resolve",
         argument,
         evaluation.strip(),
         patience,
       );
+      requireSystems(evaluated, hosts);
+      return evaluated;
     } catch (error) {
       const setting = settingOf(error);
       if (setting === undefined) throw error;
@@ -41,6 +41,18 @@ export const getRelease: Invocation<GetReleaseInputs> = {
   },
 };
 
+/** A system for another machine would be found out only on its host. */
+function requireSystems(evaluated: Evaluation, wanted: GetReleaseInputs["hosts"]): void {
+  for (const [name, { system }] of Object.entries(evaluated.hosts))
+    if (system !== wanted[name])
+      throw new Failure(
+        "refused",
+        `nixosConfigurations.${name} is for ${system}, not for ${wanted[name]}. ` +
+          `Write {name: ${name}, system: ${system}} there, or correct the flake.`,
+        { code: "other-system" },
+      );
+}
+
 const DISK_FULL = "The disk of the builder is full; free space there, and run again.";
 
 /** The setting of a stack that an answer of the builder is about. */
@@ -49,6 +61,13 @@ function settingOf(error: unknown): string | undefined {
   switch (error.code) {
     case "no-such-repo":
       return "release.repo";
+    case "dirty-repo":
+      return "release.requireClean";
+    case "unknown-branch":
+    case "off-branch":
+      return "release.branch";
+    case "other-system":
+      return "release.hosts";
     case "missing-attribute":
       return error.message.includes('"nixosConfigurations.')
         ? "release.hosts"

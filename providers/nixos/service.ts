@@ -16,6 +16,7 @@ import { worksFor } from "./operator.ts";
 import { type Invocation, PartialFailure, type Resource } from "./resource.ts";
 import { namingRecord, tellDetour } from "./route.ts";
 import { systemProfile } from "./system-profile.ts";
+import { verifySignature } from "./verify-signature.ts";
 
 const resources: Record<string, Resource<never, never>> = {
   "nixos:index:Build": erase(build),
@@ -27,6 +28,7 @@ const functions: Record<string, Invocation<never>> = {
   "nixos:index:getRelease": getRelease as Invocation<never>,
   "nixos:index:getHost": getHost as Invocation<never>,
   "nixos:index:getPlan": getPlan as Invocation<never>,
+  "nixos:index:verifySignature": verifySignature as Invocation<never>,
 };
 
 const reporterFor = engineLog(process.argv[2]);

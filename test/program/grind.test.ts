@@ -30,9 +30,9 @@ describe("the stack that builds: grind", () => {
         connection: GRIND,
         repo: "/opt/choiros/workspace",
         rev: "main",
-        hosts: ["choiros-grind", "choiros-prod"],
+        requireClean: true,
+        hosts: { "choiros-grind": "x86_64-linux", "choiros-prod": "x86_64-linux" },
         components: ["hypervisor", "sandbox", "desktop"],
-        system: "x86_64-linux",
         timeoutSeconds: 300,
       });
       getReleaseInputs.parse(ran.calls[0]?.inputs);
@@ -95,6 +95,7 @@ describe("the stack that builds: grind", () => {
 
     it("says what it runs, and offers that to other stacks with the way to its builder", async () => {
       assert.deepEqual(await resolved(ran.outputs["release"]), {
+        id: MANIFEST.id,
         rev: REV,
         subject: EVALUATION.subject,
         toplevel: TOPLEVEL,
@@ -102,6 +103,8 @@ describe("the stack that builds: grind", () => {
         builder: GRIND,
       });
       assert.equal(await resolved(ran.outputs["healthy"]), true);
+      assert.equal(await resolved(ran.outputs["healthySince"]), TRANSACTION.finishedAt);
+      assert.equal(await resolved(ran.outputs["pinned"]), null);
     });
 
     it("says how healthy it was, and what it ran before", async () => {
@@ -113,8 +116,8 @@ describe("the stack that builds: grind", () => {
     });
 
     it("exports nothing else", () => {
-      const names = ["drift", "health", "healthy", "host", "pending", "previousRelease", "release"];
-      assert.deepEqual(Object.keys(ran.outputs).sort(), names);
+      const names = "drift health healthy healthySince host pending pinned previousRelease release";
+      assert.deepEqual(Object.keys(ran.outputs).sort(), names.split(" "));
     });
 
     it("says nothing of a plan", () => assert.deepEqual(ran.logged, []));
@@ -156,6 +159,7 @@ describe("the stack that builds: grind", () => {
       drift: ["hypervisor.service is failed (failed), not active"],
     });
     assert.equal(await resolved(ran.outputs["healthy"]), false);
+    assert.equal(await resolved(ran.outputs["healthySince"]), null);
   });
 
   it("builds unsigned when no key is given", async () => {

@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { preflight } from "../../contract/preflight.ts";
 import { closureInputs, systemProfileInputs } from "../../contract/resources.ts";
 import { PLAN, type Ran, resolved, runProgram } from "../support/program.ts";
-import { EVALUATION, GRIND, MANIFEST, PROD, REV, SYSTEM_B } from "../support/samples.ts";
+import {
+  EVALUATION,
+  GRIND,
+  MANIFEST,
+  MANIFEST_1,
+  OTHER_REV,
+  PROD,
+  REV,
+  SYSTEM_B,
+  withId,
+} from "../support/samples.ts";
 import { settingsOf } from "../support/stack-config.ts";
 
 const taken = { rev: REV, subject: EVALUATION.subject, manifest: MANIFEST, builder: GRIND };
@@ -80,6 +90,7 @@ describe("the stack that takes a release: prod", () => {
 
     it("says what it runs and whether it is healthy, and offers no release to others", async () => {
       assert.deepEqual(await resolved(ran.outputs["release"]), {
+        id: MANIFEST.id,
         rev: REV,
         subject: EVALUATION.subject,
         toplevel: SYSTEM_B,
@@ -160,33 +171,64 @@ describe("the stack that takes a release: prod", () => {
     });
   }
 
-  const refused: [string, Record<string, unknown>][] = [
-    ["a release that grind does not run healthy", { ...offer, healthy: false }],
-    ["a stack that has never been up", {}],
-    ["a release without a manifest", without("manifest")],
-    ["a release without a builder", without("builder")],
-    ["a release whose health is not known", { release: taken }],
-    ["a manifest of another schema", withManifest({ ...MANIFEST, schema: 2 })],
+  const none = "grind offers no release that it runs healthy. Run `pulumi up --stack grind` first.";
+  const withUp = "Run `pulumi up --stack grind` with this version of the program.";
+  const refused: [string, Record<string, unknown>, string][] = [
+    ["a release that grind does not run healthy", { ...offer, healthy: false }, none],
+    ["a stack that has never been up", {}, none],
+    ["a release whose health is not known", { release: taken }, none],
+    [
+      "a release without a manifest",
+      without("manifest"),
+      `The release that grind offers cannot be taken: Invalid input: expected object, received undefined. ${withUp}`,
+    ],
+    [
+      "a release without a builder",
+      without("builder"),
+      `The release that grind offers says no way to its builder. ${withUp}`,
+    ],
+    [
+      "a release that is another one than the manifest's",
+      { ...offer, release: { ...taken, rev: OTHER_REV } },
+      `The release that grind offers is not the one which that stack runs. ${withUp}`,
+    ],
+    [
+      "a manifest of a schema that is not known yet",
+      withManifest({ ...MANIFEST, schema: 3 }),
+      `The release that grind offers cannot be taken: schema must be 1 or 2, as far as we know. ${withUp}`,
+    ],
     [
       "a manifest with a path that is none",
       withManifest({ ...MANIFEST, hosts: { "choiros-prod": { path: "/etc" } } }),
+      `The release that grind offers cannot be taken: hosts.choiros-prod.path must be a store path such as /nix/store/<hash>-<name>. ${withUp}`,
+    ],
+    [
+      "a manifest that is not as it was built",
+      withManifest({ ...MANIFEST, subject: "another one" }),
+      `The release that grind offers was changed: its id is not that of its content. ${withUp}`,
     ],
   ];
-  for (const [what, said] of refused) {
+  for (const [what, said, sentence] of refused) {
     it(`refuses ${what}, and says what to run first`, async () => {
       await assert.rejects(runProgram({ stack: "prod", offer: said }), {
-        message:
-          "[release.stack] grind offers no release that it runs healthy. Run `pulumi up --stack grind` first.",
+        message: `[release.stack] ${sentence}`,
       });
     });
   }
 
+  it("takes what an earlier version of the program offers", async () => {
+    const ran = await runProgram({ stack: "prod", offer: withManifest(MANIFEST_1) });
+    assert.equal(ran.inputsOf("nixos:index:SystemProfile")["toplevel"], SYSTEM_B);
+    const { id } = (await resolved(ran.outputs["release"])) as { id: string };
+    assert.match(id, /^[0-9a-f]{64}$/);
+  });
+
   it("refuses a release that has no system for prod, and says which hosts it has", async () => {
-    const { "choiros-grind": grind } = MANIFEST.hosts;
+    const { "choiros-prod": _prod, ...grind } = MANIFEST.hosts;
     await assert.rejects(
       runProgram({
         stack: "prod",
-        offer: withManifest({ ...MANIFEST, hosts: { "choiros-grind": grind } }),
+        offer: withManifest(withId({ ...MANIFEST, hosts: grind })),
       }),
       /\[host\.name\] release 9ace77e00000 has no system for choiros-prod; it has choiros-grind\. Add the host/,
     );

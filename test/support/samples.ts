@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import type { SshConnection } from "../../contract/connection.ts";
 import type { HostState, UnitState } from "../../contract/host-state.ts";
 import type { Links } from "../../contract/links.ts";
-import type { Manifest } from "../../contract/manifest.ts";
+import type { AnyManifest, Manifest } from "../../contract/manifest.ts";
 import { preflight } from "../../contract/preflight.ts";
+import { releaseId } from "../../contract/release-id.ts";
 import type { Evaluation, SystemProfileInputs } from "../../contract/resources.ts";
 import type { Verdict } from "../../contract/verdict.ts";
 
@@ -31,13 +32,14 @@ export const EVALUATION: Evaluation = {
   flakeRef: `git+file:///opt/choiros/workspace?rev=${REV}`,
   nixVersion: "2.26.3",
   hosts: {
-    "choiros-grind": derivation("nixos-system-choiros-grind-b"),
-    "choiros-prod": derivation("nixos-system-choiros-prod-b"),
+    "choiros-grind": { ...derivation("nixos-system-choiros-grind-b"), system: "x86_64-linux" },
+    "choiros-prod": { ...derivation("nixos-system-choiros-prod-b"), system: "x86_64-linux" },
   },
-  components: { hypervisor: derivation("hypervisor-1.5.0") },
+  components: { "x86_64-linux": { hypervisor: derivation("hypervisor-1.5.0") } },
 };
 
-export const MANIFEST: Manifest = {
+/** What version 1 said of the same release. */
+export const MANIFEST_1: AnyManifest & { schema: 1 } = {
   schema: 1,
   rev: EVALUATION.rev,
   subject: EVALUATION.subject,
@@ -50,6 +52,22 @@ export const MANIFEST: Manifest = {
   },
   components: { hypervisor: built("hypervisor-1.5.0") },
 };
+
+export const MANIFEST: Manifest = withId({
+  ...MANIFEST_1,
+  schema: 2,
+  builtAt: 1767225606,
+  hosts: {
+    "choiros-grind": { ...built("nixos-system-choiros-grind-b"), system: "x86_64-linux" },
+    "choiros-prod": { ...built("nixos-system-choiros-prod-b"), system: "x86_64-linux" },
+  },
+  components: { "x86_64-linux": { hypervisor: built("hypervisor-1.5.0") } },
+});
+
+/** A manifest whose id is that of its content. */
+export function withId(content: Omit<Manifest, "id"> & { id?: string }): Manifest {
+  return { ...content, id: releaseId(content) };
+}
 
 export function systemInputs(more: Partial<SystemProfileInputs> = {}): SystemProfileInputs {
   return {

@@ -17,7 +17,7 @@ describe("Build's diff", () => {
   const wanted: BuildInputs = { connection: GRIND, ...EVALUATION, timeoutSeconds: 60 };
   const state = { ...wanted, manifest: MANIFEST };
   const changes = (more: Partial<BuildInputs>) => build.diff(state, { ...wanted, ...more }).changes;
-  const [hypervisor] = Object.values(EVALUATION.components);
+  const hypervisor = EVALUATION.components["x86_64-linux"]?.["hypervisor"];
   assert.ok(hypervisor !== undefined);
 
   it("is none for the same revision", () => assert.equal(changes({}), false));
@@ -26,10 +26,13 @@ describe("Build's diff", () => {
     ["another revision, even with the same paths", { rev: OTHER_REV }],
     [
       "another output",
-      { components: { hypervisor: { ...hypervisor, outPath: pathOf("hypervisor-1.6.0") } } },
+      shipping({ hypervisor: { ...hypervisor, outPath: pathOf("hypervisor-1.6.0") } }),
     ],
-    ["one component more", { components: { hypervisor, sandbox: hypervisor } }],
+    ["one component more", shipping({ hypervisor, sandbox: hypervisor })],
+    ["a component for another system", { components: { "aarch64-linux": { hypervisor } } }],
     ["one host less", { hosts: {} }],
+    ["a key that signs the manifest", { manifestKeyFile: "/var/lib/keys/release" }],
+    ["data whose form it changes", { changesSchema: ["hypervisor.db"] }],
     [
       "a signing key, so that what is built gets signed",
       { signingKeyFile: "/var/lib/keys/one.secret" },
@@ -39,6 +42,10 @@ describe("Build's diff", () => {
   for (const [what, more] of table)
     it(`is a change for ${what}`, () => assert.equal(changes(more), true));
 });
+
+function shipping(components: BuildInputs["components"][string]): Partial<BuildInputs> {
+  return { components: { "x86_64-linux": components } };
+}
 
 describe("Closure's diff", () => {
   const wanted: ClosureInputs = {

@@ -63,7 +63,8 @@ describe("settings", () => {
 
   it("the shipped Pulumi.prod.yaml is right, and takes the release of grind", () => {
     const settings = parseSettings(settingsOf("prod"));
-    assert.deepEqual(settings.release, { from: "stack", stack: "grind" });
+    assert.deepEqual(settings.release, { from: "stack", stack: "grind", minHealthySeconds: 0 });
+    assert.equal(settings.pin, undefined);
     assert.deepEqual(settings.copy, { via: "direct", to: "choiros-prod", timeoutSeconds: 3600 });
   });
 
@@ -150,6 +151,71 @@ describe("settings", () => {
       "a host name that is a path",
       changed(["release", "hosts", 1], "../x"),
       /^\[choiros:release\.hosts\[1\]\] must be a plain name/,
+    ],
+    [
+      "a host that is named twice",
+      changed(["release", "hosts", 1], { name: "choiros-grind", system: "aarch64-linux" }),
+      /^\[choiros:release\.hosts\] must name every host once/,
+    ],
+    [
+      "a host of a system that is none",
+      changed(["release", "hosts", 1], { name: "choiros-prod", system: "arm" }),
+      /^\[choiros:release\.hosts\[1\]\.system\] must be a Nix system/,
+    ],
+    [
+      "a host without its system, and not by its name alone",
+      changed(["release", "hosts", 1], { name: "choiros-prod" }),
+      /^\[choiros:release\.hosts\[1\]\] must be a name, or \{name, system\}/,
+    ],
+    [
+      "a branch that is a revision",
+      changed(["release", "branch"], "main^"),
+      /^\[choiros:release\.branch\] must be a branch such as main/,
+    ],
+    [
+      "a manifest key by a relative path",
+      changed(["release", "manifestKeyFile"], "key"),
+      /^\[choiros:release\.manifestKeyFile\] must be an absolute path/,
+    ],
+    [
+      "data without a name",
+      changed(["release", "changesSchema"], ["a.db", ""]),
+      /^\[choiros:release\.changesSchema\[1\]\] /,
+    ],
+    [
+      "a time of health that is text",
+      changed(["release", "minHealthySeconds"], "1h", "prod"),
+      /^\[choiros:release\.minHealthySeconds\] .*number/,
+    ],
+    [
+      "a manifest without its file",
+      changed(["release"], { from: "manifest" }, "prod"),
+      /^\[choiros:release\.file\] /,
+    ],
+    [
+      "a pin that is a branch",
+      changed(["pin"], { rev: "main" }),
+      /^\[choiros:pin\.rev\] must be a full commit id/,
+    ],
+    [
+      "a pinned revision on a stack that takes its release",
+      changed(["pin"], { rev: "0".repeat(40) }, "prod"),
+      /^\[choiros:pin\] must be \{rev\} on a stack that builds, and \{manifest\} on one that takes/,
+    ],
+    [
+      "a pinned manifest on a stack that builds",
+      changed(["pin"], { manifest: "release.json" }),
+      /^\[choiros:pin\] must be \{rev\} on a stack that builds/,
+    ],
+    [
+      "a pin of nothing",
+      changed(["pin"], {}),
+      /^\[choiros:pin\] must be \{rev: COMMIT\} or \{manifest: FILE\}/,
+    ],
+    [
+      "a pin with a setting that there is not",
+      changed(["pin"], { manifest: "release.json", file: "x" }, "prod"),
+      /^\[choiros:pin\.file\] There is no setting "file"/,
     ],
     [
       "a builder that is missing",
@@ -323,6 +389,8 @@ describe("settings", () => {
       ["release", "rev"],
       ["release", "system"],
       ["release", "signingKeyFile"],
+      ["release", "manifestKeyFile"],
+      ["release", "branch"],
       ["release", "hosts", 0],
       ["release", "components", 0],
       ["health", 0, "unit"],
