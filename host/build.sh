@@ -27,9 +27,9 @@ main() {
   # The roots that the build itself makes close the gap until each path has its own.
   rm -f -- "$ROOTS/$prefix-building"*
   watch_nix count_builds nix-store --realise --add-root "$ROOTS/$prefix-building" -- "${drvs[@]}" || build_error
+  compare_components
   root_outputs "$prefix" "${names[@]}"
   rm -f -- "$ROOTS/$prefix-building"*
-  compare_components
   sign_outputs
   tell_outputs "${names[@]}"
 }
@@ -59,18 +59,20 @@ require_key() {
 
 # What hosts of one system share must be the same bits: where one has a component of the release, no other may have another of its name.
 compare_components() {
-  local -a hosts=() components=()
+  local -a hosts=() components=() paths=()
   local -A closures=()
-  local host component
+  local host component i
   arg_names systems hosts
   arg_names components components
   ((${#hosts[@]} > 1)) || return 0
   status compare "comparing the components of ${#hosts[@]} hosts"
+  mapfile -t paths < <(nix-store --realise -- "${drvs[@]}")
+  for i in "${!names[@]}"; do outputs[${names[i]}]=${paths[i]}; done
   for host in "${hosts[@]}"; do closures[$host]=$(nix-store --query --requisites -- "${outputs[$host]}"); done
   for component in "${components[@]}"; do compare_component "${arg[components.$component]}" "${outputs[$component]}"; done
 }
 
-# compare_component SYSTEM PATH: sees `hosts` and `closures` of compare_components.
+# compare_component SYSTEM PATH, for compare_components.
 compare_component() {
   local host holder='' other='' odd='' name=${2:44} found
   # The name ends where the version begins: at a dash that no letter follows.
@@ -84,8 +86,9 @@ compare_component() {
       odd=$found other=$host
     fi
   done
-  [[ ! $holder || ! $other ]] || fail mixed-components \
-    "${holder#hosts-} has $2, which the release ships, and ${other#hosts-} has $odd." \
+  [[ $holder && $other ]] || return 0
+  rm -f -- "$ROOTS/$prefix-building"*
+  fail mixed-components "${holder#hosts-} has $2, which the release ships, and ${other#hosts-} has $odd." \
     "Hosts of one system share the components of a release: use the same package in both, or take it out of [release.components]."
 }
 
@@ -138,7 +141,7 @@ build_error() {
   fi
   # In two wordings, one of them of Nix since 2.30.
   if [[ $text =~ a\ \'([a-z0-9_-]+)\'\ with\ features || $text =~ Required\ system:\ \'([a-z0-9_-]+)\' ]]; then
-    fail wrong-system "The builder builds nothing for ${BASH_REMATCH[1]}${drv:+ ($drv)}." \
+    fail wrong-system "The builder builds nothing for ${BASH_REMATCH[1]}." \
       "Give it a remote builder of that system or, where it has an emulator, extra-platforms in its nix.conf."
   fi
   if [[ ! $log ]]; then log=$(tail -n 40 <<<"$text"); fi

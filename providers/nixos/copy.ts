@@ -156,7 +156,8 @@ async function requireValid({ connection, path }: ClosureInputs): Promise<void> 
   if (!(await isOn(connection, path)))
     throw new Failure(
       "refused",
-      `${shortPath(path)} is not in the store of ${describeConnection(connection)}. Build the release there first.`,
+      `${shortPath(path)} is not in the store of ${describeConnection(connection)}. Build the release there first, ` +
+        "or say who has it: [release.builder], or [pin.builder].",
     );
 }
 

@@ -37,11 +37,10 @@ describe("links", function () {
   /** The hypervisor of a tag, valid on prod. */
   async function bring(tag: string): Promise<string> {
     const { rev, components } = await prod.releases.resolve(tag, {
-      hosts: {},
       components: { hypervisor: "hypervisor" },
     });
     const { paths } = await prod.releases.build(rev, {
-      hypervisor: components["hypervisor"]?.drvPath ?? "",
+      hypervisor: components["x86_64-linux"]?.["hypervisor"]?.drvPath ?? "",
     });
     const { path } = (paths as Record<string, { path: string }>)["hypervisor"] ?? { path: "" };
     assert.ok("copied" in (await prod.releases.push([path])), KEY);

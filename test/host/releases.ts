@@ -17,8 +17,9 @@ export interface Evaluated {
   readonly rev: string;
   readonly flakeRef: string;
   readonly cached: boolean;
-  readonly hosts: Record<string, { drvPath: string; outPath: string }>;
-  readonly components: Record<string, { drvPath: string; outPath: string }>;
+  readonly hosts: Record<string, { drvPath: string; outPath: string; system: string }>;
+  /** By their system. */
+  readonly components: Record<string, Record<string, { drvPath: string; outPath: string }>>;
 }
 
 export class Releases {
@@ -38,11 +39,10 @@ export class Releases {
   }
 
   async resolve(rev: string, more: { [key: string]: Argument } = {}): Promise<Evaluated> {
-    const hosts = { "choiros-prod": "choiros-prod" };
+    const hosts = { "choiros-prod": "x86_64-linux" };
     const argument = {
       repo: REPO,
       rev,
-      system: "x86_64-linux",
       hosts,
       components: {},
       timeoutSeconds: 60,
@@ -52,13 +52,18 @@ export class Releases {
   }
 
   /** Builds; the paths by the names of the derivations. */
-  async build(rev: string, drvs: Record<string, string>): Promise<Answer> {
+  async build(
+    rev: string,
+    drvs: Record<string, string>,
+    more: { [key: string]: Argument } = {},
+  ): Promise<Answer> {
     const argument = {
       rev,
       flakeRef: "",
       drvs,
       rootPrefix: rev.slice(0, 12),
       signingKeyFile: KEY,
+      ...more,
     };
     const ended = await run(this.grind, {
       id: newId("build"),
