@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { z } from "zod";
 import { type Connection, connection } from "../contract/connection.ts";
 import { type AnyManifest, anyManifest } from "../contract/manifest.ts";
-import { type ManifestEnv, parseManifestEnv } from "../contract/manifest-env.ts";
+import type { ManifestEnv } from "../contract/manifest-env.ts";
 import { releaseId, signedText } from "../contract/release-id.ts";
 import * as pulumi from "./pulumi.ts";
 import { verifySignature } from "./resources.ts";
@@ -69,13 +69,18 @@ export async function takeFromFile(args: ManifestRelease, setting: string): Prom
   const source = { setting, what, advice: "Take the file as it was written, or another one." };
   const text = textOf(file, setting);
   const manifest = file.endsWith(".env")
-    ? attempt(() => parseManifestEnv(text), source)
+    ? await readEnv(text, source)
     : read(
         attempt(() => JSON.parse(text) as unknown, source),
         source,
       );
   await requireSigned(manifest, allowedSigners, { what, sign: "take one that was signed" });
   return { manifest, builder };
+}
+
+async function readEnv(text: string, source: Source): Promise<ManifestEnv> {
+  const { parseManifestEnv } = await import("../contract/manifest-env.ts");
+  return attempt(() => parseManifestEnv(text), source);
 }
 
 function textOf(file: string, setting: string): string {

@@ -24,9 +24,17 @@ const OPTIONAL = {
     "host.connection.identityFile": "/root/.ssh/id",
     "host.connection.hostKey": "ssh-ed25519 AAAA",
     "release.system": "x86_64-linux",
+    "release.branch": "main",
+    "release.changesSchema": ["hypervisor.db"],
+    "release.manifestKeyFile": "/var/lib/nixos-promote/keys/release",
+    pin: { rev: "0".repeat(40) },
     activation: { mode: "switch" },
   },
-  prod: { "host.connection.user": "root" },
+  prod: {
+    "host.connection.user": "root",
+    "release.allowedSigners": "keys/signers",
+    pin: { manifest: "release.json", builder: { kind: "ssh", host: "choiros-grind" } },
+  },
 };
 
 describe("hostile text in any string setting", function () {

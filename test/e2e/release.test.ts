@@ -119,14 +119,17 @@ describe("what a release has to be", function () {
   });
 
   describe("03 pinned", () => {
+    const config = (...args: string[]) =>
+      world.project.must(["config", ...args, "--stack", "grind"]);
+
     it("to a commit, grind goes back to it whatever the branch says, and says so", async () => {
-      const pin = { rev: shaA };
-      const said = await withSettings(world, "grind", { pin }, () => world.preview("grind"));
+      await config("set", "--path", "pin.rev", shaA);
+      const said = await world.preview("grind");
       assert.match(said, /Pinned to release [0-9a-f]{12} by \[pin\].*until `pulumi config rm pin`/);
-      await up("grind", { pin });
+      await world.up("grind");
       await assertRuns(world.grind, await world.toplevel("a", world.grind));
       const outputs = await world.project.outputs("grind");
-      assert.deepEqual(outputs["pinned"], pin);
+      assert.deepEqual(outputs["pinned"], { rev: shaA });
       // The branch does not count, and what was built before is the same release.
       assert.deepEqual(
         { ...(await offered()), id: "", builtAt: 0 },
@@ -138,6 +141,7 @@ describe("what a release has to be", function () {
       refuses("grind", { pin: { rev: "1".repeat(40) } }, /\[pin\.rev\] .*no revision '1{40}'/));
 
     it("no more, grind follows its branch again", async () => {
+      await config("rm", "pin");
       await world.up("grind");
       await assertRuns(world.grind, await world.toplevel("b", world.grind));
       assert.equal((await world.project.outputs("grind"))["pinned"], null);
