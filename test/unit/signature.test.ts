@@ -63,10 +63,17 @@ describe("the signature of a manifest", () => {
   });
 
   it("leaves no file behind", async () => {
-    const before = readdirSync(tmpdir()).filter((name) => name.startsWith("nixos-promote-"));
-    await verify();
-    const after = readdirSync(tmpdir()).filter((name) => name.startsWith("nixos-promote-"));
-    assert.deepEqual(after, before);
+    const given = process.env["TMPDIR"];
+    const scratch = mkdtempSync(join(directory, "scratch-"));
+    process.env["TMPDIR"] = scratch;
+    try {
+      await verify();
+      await failureOf(verify({ signature: "none" }));
+    } finally {
+      if (given === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = given;
+    }
+    assert.deepEqual(readdirSync(scratch), []);
   });
 
   const refused: [string, () => object, RegExp][] = [
