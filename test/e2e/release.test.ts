@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { anyManifest, type Manifest } from "../../contract/manifest.ts";
+import { formatManifestEnv, manifestEnvOf } from "../../contract/manifest-env.ts";
 import { releaseId } from "../../contract/release-id.ts";
 import { type Changes, during, leavesAlone, refusal, snapshot, withSettings } from "./faults.ts";
-import { assertRuns, REPOSITORY, World } from "./world.ts";
+import { assertRuns, invocations, REPOSITORY, World } from "./world.ts";
 
 const KEYS = "/var/lib/nixos-promote/keys";
 const GRIND = { kind: "ssh", host: "choiros-grind" };
@@ -75,6 +76,34 @@ describe("what a release has to be", function () {
       `${manifest.builtAt}`,
     );
     assert.notEqual(manifest.id, manifestA.id);
+  });
+
+  it("as shell variables it is what grind has built, behind links on prod; anything else is refused", async () => {
+    const files = { sandbox: "bin/sandbox", hypervisor: "bin/hypervisor", desktop: "bin/ui" };
+    const where = { host: "choiros-prod", repo: REPOSITORY, files };
+    const manifest = await offered();
+    const text = formatManifestEnv(manifestEnvOf(manifest, where));
+    const file = `${world.project.directory}/release.env`;
+    writeFileSync(file, text);
+    const link = { component: "hypervisor", file: "bin/hypervisor" };
+    const links = { directory: "/opt/tools", files: { hypervisor: link }, restart: [] };
+    const changes = {
+      release: { from: "manifest", file: "release.env", builder: GRIND },
+      activation: { strategy: "links", links },
+    };
+    const before = (await invocations(world.prod))["hypervisor.service"];
+    await world.prod.must(["mkdir", "-p", links.directory]);
+    await up("prod", changes);
+    const leads = (await world.prod.must(["readlink", "/opt/tools/hypervisor"])).trim();
+    const { path } = manifest.components["x86_64-linux"]?.["hypervisor"] ?? {};
+    assert.equal(leads, `${path}/bin/hypervisor`);
+    assert.equal((await invocations(world.prod))["hypervisor.service"], before);
+    writeFileSync(file, text.replace(/^REPO_ROOT=.*$/m, "REPO_ROOT=$(touch /tmp/owned)"));
+    await refuses(
+      "prod",
+      changes,
+      /\[release\.file\] The manifest release\.env cannot be taken: REPO_ROOT must be an absolute path/,
+    );
   });
 
   describe("01 healthy for long enough", () => {
