@@ -2,6 +2,8 @@ import { z } from "zod";
 import * as pulumi from "./components/pulumi.ts";
 import { checkout } from "./contract/checkout.ts";
 import { connectionKey, way } from "./contract/connection.ts";
+import { data } from "./contract/data.ts";
+import { keep } from "./contract/keep.ts";
 import { fileBelow, linkDirectory, linkName } from "./contract/links.ts";
 import { fullRevision, mutableData, name, system } from "./contract/manifest.ts";
 import { preflight } from "./contract/preflight.ts";
@@ -144,6 +146,8 @@ const activationSettings = z.strictObject({
     })
     .prefault({}),
   preflight: preflight.prefault({}),
+  keep: keep.prefault({}),
+  data: data.optional().describe("Mutable data, backed up before a release that changes it."),
 });
 
 const activation = activationSettings

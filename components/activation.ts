@@ -1,4 +1,7 @@
 import type { Cache } from "../contract/cache.ts";
+import { canonicalJson } from "../contract/canonical-json.ts";
+import type { Data } from "../contract/data.ts";
+import type { Keep } from "../contract/keep.ts";
 import type { Links } from "../contract/links.ts";
 import type { Preflight } from "../contract/preflight.ts";
 import type { Probe } from "../contract/probe.ts";
@@ -48,6 +51,10 @@ export interface ActivationArgs {
   readonly timeouts: SystemProfileInputs["timeouts"];
   /** What the host must offer before it is touched. */
   readonly preflight: Preflight;
+  /** What the host keeps of releases that it has committed. */
+  readonly keep: Keep;
+  /** Mutable data, backed up before a release that changes it. */
+  readonly data?: Data | undefined;
 }
 
 export interface LinkSettings {
@@ -172,7 +179,7 @@ function createSystem(
   parent: Activation,
 ): SystemProfile {
   const { host, release, health, mode, unitFailures = "tolerant" } = args;
-  const { strategy, checkout, confirm, timeouts, preflight } = args;
+  const { strategy, checkout, confirm, timeouts, preflight, keep, data } = args;
   return new SystemProfile(
     `${name}-system`,
     {
@@ -193,6 +200,9 @@ function createSystem(
       confirm,
       timeouts,
       preflight,
+      keep,
+      ...(data === undefined ? {} : { data }),
+      manifest: release.manifest.apply((manifest) => canonicalJson(manifest)),
     },
     { parent, dependsOn: closures },
   );

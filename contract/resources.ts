@@ -2,7 +2,9 @@ import { z } from "zod";
 import { cache, publicKey } from "./cache.ts";
 import { checkout } from "./checkout.ts";
 import { connection, machineId } from "./connection.ts";
+import { data } from "./data.ts";
 import { mode } from "./goal.ts";
+import { keep } from "./keep.ts";
 import { links } from "./links.ts";
 import { type anyManifest, fullRevision, mutableData, name, system } from "./manifest.ts";
 import { preflight } from "./preflight.ts";
@@ -136,6 +138,13 @@ const systemProfileShape = z.strictObject({
     build: seconds.optional().describe("Of a checkout. Default: 3600."),
   }),
   preflight,
+  keep: keep.optional(),
+  data: data.optional().describe("Mutable data, backed up before the release may change them."),
+  manifest: z
+    .string()
+    .refine((json) => Buffer.byteLength(json) <= 262144, "must not be longer than 256 KiB")
+    .optional()
+    .describe("Of the release, as JSON: what the host keeps of it, and no part of what is wanted."),
 });
 export const systemProfileInputs = systemProfileShape
   .refine(({ strategy, toplevel }) => strategy === "links" || toplevel !== undefined, {

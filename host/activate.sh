@@ -1,4 +1,4 @@
-# needs: json.sh lib.sh units.sh roots.sh goal.sh preflight.sh preflight-room.sh preflight-others.sh preflight-reboot.sh preflight-credentials.sh switch.sh failures.sh links.sh checkout.sh probe-place.sh probe-kinds.sh probe.sh diagnostics.sh commit.sh rollback.sh
+# needs: json.sh lib.sh jobs.sh units.sh roots.sh ledger.sh goal.sh preflight.sh preflight-room.sh preflight-others.sh preflight-reboot.sh preflight-credentials.sh switch.sh failures.sh links.sh checkout.sh data.sh backup.sh probe-place.sh probe-kinds.sh probe.sh diagnostics.sh keep.sh commit.sh rollback.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # The activation of a system as one transaction, run by the host itself, as a job. Which steps it takes is the goal's matter;
 # a failed one leads back to what ran before. In every mode but `immediate` and `boot` the boot default is untouched until
@@ -9,6 +9,7 @@ main() {
   settings
   trap on_term TERM
   plan_steps
+  record_cut_off
   for name in "${steps[@]}"; do
     if ! take "$name"; then
       go_back
@@ -53,18 +54,19 @@ settings() {
   [[ ${arg[unitFailures]:-tolerant} =~ ^(tolerant|strict)$ ]] || fail bad-argument "[unitFailures] is not one of tolerant, strict."
   check_probes
   check_preflight
+  check_data
+  check_keep
   RUN=$VOLATILE/$id
   decision_file "$id"
   decision_at=$REPLY
   mkdir -p -- "$RUN"
-  started_at=$EPOCHSECONDS
   # A dry run touches nothing: what was cut off before it is still to be told.
   if [[ $mode != dry-activate ]]; then
     write_file "$STATE/activation" "$id" || fail no-space "The host cannot write to $STATE. Nothing was changed." "Is the disk full?"
   fi
 }
 
-id='' toplevel='' RUN='' decision_at='' started_at=0 step=''
+id='' toplevel='' RUN='' decision_at='' started_at=$EPOCHSECONDS step=''
 previous='' before_system='' before_profile='' failed_before='' journal_mark=''
 told_to_stop='' cancelled='' switched='' profile_moved='' concluded=''
 failed_step='' failure_reason='' shown=''
@@ -212,19 +214,20 @@ set_decision() {
 
 # conclude OUTCOME: the verdict.
 conclude() {
-  local current profile before_json after_json notes_json
+  local current profile before_json after_json notes_json links_were=null links_are=null
   concluded=yes
   if [[ $1 != committed && $1 != tested ]]; then restore_checkout || true; fi
   give_up_roots "$1"
   current=$(readlink -e -- /run/current-system) || current=''
   profile=$(readlink -e -- "$PROFILE") || profile=''
-  json_object currentSystem:o "$before_system" profile:o "$before_profile"
+  links_to_json
+  json_object currentSystem:o "$before_system" profile:o "$before_profile" bootedSystem:o "${booted_system-}" links:j "$links_were"
   before_json=$REPLY
-  json_object currentSystem:o "$current" profile:o "$profile"
+  json_object currentSystem:o "$current" profile:o "$profile" bootedSystem:o "${booted_system-}" links:j "$links_are"
   after_json=$REPLY
   json_array "${notes[@]}"
   notes_json=$REPLY
-  links_to_json
+  if [[ $1 != shown ]]; then record_transaction "$1" || note "The ledger could not be written; the next transaction does it."; fi
   status "done" "$1${failure_reason:+: $failure_reason}"
   json_object id:s "$id" mode:s "$mode" outcome:s "$1" failedStep:o "$failed_step" reason:o "$failure_reason" advice:o "$advice" \
     notes:j "$notes_json" toplevel:s "$toplevel" \
@@ -274,6 +277,9 @@ cleanup() {
     else
       conclude rollback-failed
     fi
+  elif [[ $id && $failure && ! $concluded ]]; then
+    failed_step=$step failure_reason=$failure
+    record_transaction refused || true
   fi
 }
 

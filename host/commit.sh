@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# The end of a good activation: profile, boot default, gc roots, ledger.
+# The end of a good activation: profile, boot default, gc roots, what is kept of the release.
 
 step_commit() {
   local current
@@ -28,14 +28,13 @@ step_keep() {
   links_are_in_place || return
   # The way back is the profile, which is a root of its own.
   add_root tested "$toplevel" || true
-  record_release tested
 }
 
 step_record() {
   status "$step" "keeping what now runs, and what ran before it"
   if [[ $with_system ]]; then keep_roots; fi
   keep_links
-  record_release committed || note "The release is committed, but the ledger could not be written."
+  keep_manifest
 }
 
 make_default() {
@@ -59,6 +58,7 @@ boot_default() {
 # Activating the same system again must not forget what ran before it.
 keep_roots() {
   if [[ $previous != "$toplevel" ]]; then
+    keep_generations || true
     add_root previous "$previous" || true
     write_file "$STATE/previous" "$previous" || true
   fi
@@ -79,20 +79,4 @@ give_up_roots() {
     esac
     if [[ $with_system || $root == "$ROOTS"/transaction-link-* ]]; then rm -f -- "$root"; fi
   done
-}
-
-# record_release OUTCOME
-record_release() {
-  local key names=() release='' ledger=$STATE/ledger.jsonl
-  arg_names release names
-  for key in "${names[@]}"; do
-    json_string "${arg[release.$key]}"
-    json_member "$key" "$REPLY"
-    release+=$REPLY
-  done
-  json_object at:j "$EPOCHSECONDS" id:s "$id" mode:s "$mode" outcome:s "$1" toplevel:s "$toplevel" previous:s "$previous" \
-    release:j "{${release:1}}"
-  # A line cut short by a power cut must not swallow this one.
-  if [[ -s $ledger && $(tail -c 1 -- "$ledger") ]]; then REPLY=$'\n'$REPLY; fi
-  { printf '%s\n' "$REPLY" >>"$ledger" && sync -- "$ledger"; } 2>/dev/null
 }

@@ -1,6 +1,7 @@
 # needs: json.sh lib.sh units.sh roots.sh jobs.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# Gives the host up: our gc roots and records of its activations go, what it runs stays. Keys and evaluations are a builder's.
+# Gives the host up: our gc roots and records of its activations go; what it runs stays, and so do backups of its data. Keys and
+# evaluations are a builder's.
 
 readonly ACTIVATION_ROOTS=(current previous tested transaction-next transaction-previous)
 
@@ -17,11 +18,13 @@ main() {
     fail busy "$REPLY Nothing was given up." "Wait until it has ended, and run again."
   fi
   for name in "${ACTIVATION_ROOTS[@]}"; do remove_root "$name"; done
+  rm -f -- "$ROOTS"/generation-*
   hand_over_links
+  rm -rf -- "$STATE/releases"
   for dir in "$STATE"/jobs/activate-*/; do
     if [[ -d $dir ]]; then rm -rf -- "$dir"; fi
   done
-  rm -f -- "$STATE/ledger.jsonl" "$STATE/activation" "$BOOT_UNPROVEN"
+  rm -f -- "$STATE/ledger.jsonl" "$STATE/activation" "$BOOT_UNPROVEN" "$VOLATILE"/*.record
   roots_to_json
   answer "{\"roots\":$REPLY}"
 }

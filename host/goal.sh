@@ -18,19 +18,20 @@ check_goal() {
 }
 
 plan_steps() {
-  local build='' place='' restart='' test='' switch=''
+  local build='' backup='' place='' restart='' test='' switch=''
   if [[ $strategy == flake ]]; then build='checkout build'; fi
+  if wants_backup; then backup=backup; fi
   if ((${#link_names[@]})); then place=links restart=restart; fi
   if [[ $with_system ]]; then test=test switch=switch; fi
   # shellcheck disable=SC2206 # an empty word is no step
   case $mode in
-    switch) steps=($build preflight $place $test $restart health await-confirmation commit) ;;
+    switch) steps=($build preflight $backup $place $test $restart health await-confirmation commit) ;;
     test)
-      steps=($build preflight test health await-confirmation keep)
+      steps=($build preflight $backup test health await-confirmation keep)
       success=tested
       ;;
-    immediate) steps=($build preflight $place $switch $restart health record) ;;
-    boot) steps=($build preflight boot) ;;
+    immediate) steps=($build preflight $backup $place $switch $restart health record) ;;
+    boot) steps=($build preflight $backup boot) ;;
     dry-activate)
       steps=($build preflight show)
       success=shown

@@ -23,15 +23,17 @@ write_card() {
     REPLY=${REPLY:0:200}
     text+=${REPLY//[$'\x01'-$'\x1f\x7f']/ }$'\n'
   done
-  printf '%s%s\n' "$text" "$EPOCHSECONDS" >"$1/card"
+  REPLY=${arg[executor]-}
+  printf '%s%s\n%s\n' "$text" "$EPOCHSECONDS" "${REPLY//[!A-Za-z]/}" >"$1/card"
 }
 
-# read_card DIR: sets card_user, card_host, card_pid, card_stack, card_what, card_path, card_contract and card_at; empty if unknown.
+# read_card DIR: sets card_user, card_host, card_pid, card_stack, card_what, card_path, card_contract, card_at and
+# card_executor (the kind of way on which it came); empty if unknown.
 read_card() {
   local -a card=()
   if [[ -e $1/card ]]; then mapfile -t card <"$1/card"; fi
   card_user=${card[0]-} card_host=${card[1]-} card_pid=${card[2]-} card_stack=${card[3]-}
-  card_what=${card[4]-} card_path=${card[5]-} card_contract=${card[6]-} card_at=${card[7]-}
+  card_what=${card[4]-} card_path=${card[5]-} card_contract=${card[6]-} card_at=${card[7]-} card_executor=${card[8]-}
 }
 
 # job_to_json ID: who started a job, what for, and where it is.

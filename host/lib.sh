@@ -191,9 +191,13 @@ answer() {
   fi
 }
 
+# The message of `fail`, for `cleanup`.
+failure=
+
 # fail CODE MESSAGE [HINT] [NAME:KIND VALUE]...: ends the script with an error it knows.
 fail() {
   local code=$1 message=$2 hint=${3:-}
+  failure=$message
   shift $(($# < 3 ? $# : 3))
   json_object code:s "$code" message:s "$message" hint:s "$hint" "$@"
   note "$code: $message"

@@ -291,9 +291,9 @@ show_links() {
   if [[ $links_changed && ${restart_units[*]} ]]; then shown+="would restart what runs from the links: ${restart_units[*]}"$'\n'; fi
 }
 
-# links_to_json: for the verdict.
+# links_to_json: for the verdict; and for the ledger where they led before and lead now, in links_were and links_are.
 links_to_json() {
-  local name out='' kept before
+  local name out='' kept before were='' are=''
   ((${#link_names[@]})) || return 0
   for name in "${link_names[@]}"; do
     kept=
@@ -302,8 +302,15 @@ links_to_json() {
     link_now "$name"
     json_object name:s "$name" before:o "$before" after:o "$REPLY" kept:o "$kept"
     out+=,$REPLY
+    REPLY=${REPLY#*',"before":'}
+    REPLY=${REPLY%',"kept":'*}
+    local change=$REPLY
+    json_member "$name" "${change%',"after":'*}"
+    were+=$REPLY
+    json_member "$name" "${change##*',"after":'}"
+    are+=$REPLY
   done
-  links_json="[${out:1}]"
+  links_json="[${out:1}]" links_were="{${were:1}}" links_are="{${are:1}}"
 }
 
 # ---- identity -------------------------------------------------------------------------------

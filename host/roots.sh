@@ -56,12 +56,23 @@ read_line() {
 
 # last_commit LEDGER: REPLY is its last whole line about a release that stayed; false if there is none.
 last_commit() {
+  local line last=''
   REPLY=
   [[ -s $1 ]] || return 1
-  local line
   while IFS= read -r line; do
-    # A line cut short by a power cut is no record.
-    if [[ $line == '{'*'"outcome":"'@(committed|tested)'"'*'}' ]]; then REPLY=$line; fi
+    if is_commit "$line"; then last=$line; fi
   done < <(tail -n 30 -- "$1")
-  [[ $REPLY ]]
+  # Rare: nothing but refusals and rollbacks for so long.
+  if [[ ! $last ]]; then
+    while IFS= read -r line; do
+      if is_commit "$line"; then last=$line; break; fi
+    done < <(tac -- "$1" 2>/dev/null | grep -aE '"outcome":"(committed|tested)"')
+  fi
+  REPLY=$last
+  [[ $last ]]
+}
+
+# is_commit LINE: a line cut short by a power cut is no record, and neither are two that ran into each other.
+is_commit() {
+  [[ $1 == '{"at":'*'"outcome":"'@(committed|tested)'"'*'}' && ${1:1} != *'{"at":'* ]]
 }

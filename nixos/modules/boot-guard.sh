@@ -8,7 +8,7 @@ roots=/nix/var/nix/gcroots/nixos-promote
 store_path='^/nix/store/[0-9a-z]{32}-[0-9a-zA-Z+._?=-]+$'
 
 main() {
-  local id='' dir step='' from='' to='' booted='' record line status_line=''
+  local id='' dir step='' from='' to='' mode='' booted='' record key value status_line=''
   [[ -r $state/activation ]] && read -r id <"$state/activation" || exit 0
   dir=$state/jobs/$id
   [[ $id =~ ^[A-Za-z0-9_][A-Za-z0-9._-]*$ && -d $dir && ! -e $dir/result.json && ! -e $dir/exit ]] || exit 0
@@ -19,9 +19,8 @@ main() {
   if [[ -r $dir/status.json ]] && read -r status_line <"$dir/status.json" && [[ $status_line =~ \"step\":\"([a-z-]+)\" ]]; then
     step=${BASH_REMATCH[1]}
   fi
-  while IFS=$'\t' read -r line to; do
-    if [[ $line == toplevel ]]; then break; fi
-    to=''
+  while IFS=$'\t' read -r key value; do
+    case $key in toplevel) to=$value ;; mode) mode=$value ;; esac
   done <"$dir/argument"
   from=$(readlink -- "$roots/transaction-previous") || from=''
   booted=$(readlink -f -- /run/booted-system) || booted=''
@@ -33,11 +32,10 @@ main() {
       "$id" "${to:-an unknown system}" "${step:-start}" "${booted:-an unknown system}"
     replace "$dir/interrupted.json" "{$record}"
   fi
-  # By the id: the power may have been cut between the two.
-  if ! grep -qsF "\"id\":\"$id\"" "$state/ledger.jsonl"; then
-    local ledger=''
-    if [[ -e $state/ledger.jsonl ]]; then ledger=$(<"$state/ledger.jsonl"); fi
-    replace "$state/ledger.jsonl" "${ledger:+$ledger$'\n'}{\"outcome\":\"interrupted\",$record}"
+  # By the id: the power may have been cut between the two. A dry run is no transaction.
+  if [[ $mode != dry-activate ]] && ! grep -qsaF "\"id\":\"$id\"" "$state/ledger.jsonl"; then
+    add_line "$state/ledger.jsonl" "$(printf '{"at":%s,"id":"%s","mode":%s,"outcome":"cut-off","toplevel":%s,"previous":%s,"failedStep":%s,"after":{"bootedSystem":%s}}' \
+      "$EPOCHSECONDS" "$id" "$(word "${mode:-switch}")" "$(path "$to")" "$(path "$from")" "$(word "$step")" "$(path "$booted")")"
   fi
 }
 
@@ -50,7 +48,7 @@ is_alive() {
   [[ ${command[1]-} == "$1/script" || ${command[1]-} == "$1/launch" ]]
 }
 
-word() { if [[ $1 ]]; then printf '"%s"' "$1"; else printf null; fi; }
+word() { if [[ $1 =~ ^[a-z-]+$ ]]; then printf '"%s"' "$1"; else printf null; fi; }
 path() { if [[ $1 =~ $store_path ]]; then printf '"%s"' "$1"; else printf null; fi; }
 
 # replace FILE TEXT: the old text or the new one, whenever the power is cut.
@@ -59,6 +57,14 @@ replace() {
   sync -- "$1.new"
   mv -fT -- "$1.new" "$1"
   sync -- "${1%/*}"
+}
+
+# add_line FILE LINE: a line that the power cut short must not swallow it.
+add_line() {
+  local line=$2
+  if [[ -s $1 && $(tail -c 1 -- "$1" | tr '\000' .; printf .) != $'\n.' ]]; then line=$'\n'$line; fi
+  printf '%s\n' "$line" >>"$1"
+  sync -- "$1"
 }
 
 main

@@ -181,7 +181,7 @@ export function awsSsmExecutor(
   }
 
   return {
-    host,
+    ...{ host, kind: "awsSsm" },
     async run(script, input, { timeoutSeconds, endsWithUs }) {
       const request = randomUUID().replaceAll("-", "");
       const question: Question = {

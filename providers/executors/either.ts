@@ -33,6 +33,9 @@ export class Either {
       get host() {
         return way().host;
       },
+      get kind() {
+        return way().kind;
+      },
       run: async (script, input, options) => {
         if (taken !== undefined) return taken.run(script, input, options);
         const name = this.#current;
@@ -105,6 +108,7 @@ function bothClosed(one: Failure, other: Failure): Failure {
 function named(name: Name, executor: Executor): Executor {
   return {
     host: executor.host,
+    kind: executor.kind,
     run: (script, input, options) =>
       executor.run(script, input, options).catch((error) => {
         throw isClosed(error) ? inContext(`[host.${name}]`, error) : error;

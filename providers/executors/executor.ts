@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Way } from "../../contract/connection.ts";
 import { Failure } from "../errors.ts";
 import { type Argument, flatten } from "./argument.ts";
 import { type Command, scriptOf } from "./script.ts";
@@ -16,6 +17,8 @@ export interface RunOptions {
 export interface Executor {
   /** What messages call the host. */
   readonly host: string;
+  /** Of the connection, for the records of the host. */
+  readonly kind: Way["kind"];
   /** Runs a bash script as root, with `input` on its stdin after the script; answers its stdout. */
   run(
     script: string,

@@ -7,7 +7,7 @@ import { remoteCommand } from "./remote-command.ts";
 export function localExecutor(): Executor {
   const host = "this machine";
   return {
-    host,
+    ...{ host, kind: "local" },
     async run(script, input, { timeoutSeconds }) {
       const ended = await runProcess(remoteCommand(script), `${script}${input}`, timeoutSeconds);
       if (ended.timedOut)

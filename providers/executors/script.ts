@@ -20,7 +20,10 @@ export type Command =
   | "cached"
   | "signed"
   | "pull"
-  | "activate";
+  | "activate"
+  | "restore-data"
+  | "history"
+  | "snapshot";
 
 const HOST_DIRECTORY = fileURLToPath(new URL("../../host/", import.meta.url));
 const bundles = new Map<Command, string>();

@@ -30,7 +30,7 @@ export function sshExecutor(connection: SshConnection): Executor {
   ];
 
   return {
-    host,
+    ...{ host, kind: "ssh" },
     async run(script, input, { timeoutSeconds, fresh, endsWithUs = false }) {
       const alone = fresh || calls++ === 0;
       if (!alone) master ??= startMaster(argv(["-M", "-S", socket], MASTER_COMMAND));

@@ -15,7 +15,10 @@ import { isOrphanOfOurs, ourStack, ourselves } from "./operator.ts";
 
 /** Something long that a host does by itself, in a transient unit; we only start and follow it. */
 export interface Job<T> {
-  readonly command: Extract<Command, "build" | "push" | "fill" | "pull" | "activate">;
+  readonly command: Extract<
+    Command,
+    "build" | "push" | "fill" | "pull" | "activate" | "restore-data"
+  >;
   /** Names the transient unit; a host runs one unit of a name at a time. */
   readonly unit: string;
   readonly argument: { [key: string]: Argument };
@@ -94,7 +97,13 @@ async function start<T>(
   const argument = {
     ...{ id, unit: job.unit, script: scriptOf(job.command), timeoutSeconds: job.timeoutSeconds },
     argument: flatten({ ...job.argument, id }),
-    ...{ by: { ...ourselves() }, what: job.what, path: job.path, contract },
+    ...{
+      by: { ...ourselves() },
+      executor: executor.kind,
+      what: job.what,
+      path: job.path,
+      contract,
+    },
     ...{ waitSeconds: 2 * SETTLE_SECONDS, settleSeconds: SETTLE_SECONDS },
   };
   try {

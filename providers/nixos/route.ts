@@ -14,6 +14,9 @@ export function reach(connection: Connection, route: Route): Executor {
     get host() {
       return executor.host;
     },
+    get kind() {
+      return executor.kind;
+    },
     close: () => executor.close(),
     run: (script, input, options) =>
       executor.run(script, input, options).catch((error) => {

@@ -43,8 +43,9 @@ export const service = {
   // A refresh and a diff in one: every preview and every update starts from what the hosts run,
   // while the program goes on. Pulumi's own refresh would come before the program.
   async diff(_id, urn, olds, news) {
-    if (containsUnknown(news)) return { changes: true };
-    const [resource, wanted] = [resourceOf(urn), parse(urn, news)];
+    const known = withoutUnknownManifest(news);
+    if (containsUnknown(known)) return { changes: true };
+    const [resource, wanted] = [resourceOf(urn), parse(urn, known)];
     const report = reporterFor(urn);
     const looking = told(() => resource.refresh(olds as never, wanted, report));
     // Once for each run that is shown, however many resources the host has.
@@ -114,6 +115,12 @@ function resourceOf(urn: string): Resource<never, never> {
   const resource = resources[type];
   if (resource === undefined) throw new Error(`the nixos provider has no resource ${type}`);
   return resource;
+}
+
+/** A manifest goes along with a transaction, and a preview knows it only if it is built: that is no reason not to look at the host. */
+function withoutUnknownManifest(inputs: Record<string, unknown>): Record<string, unknown> {
+  const { manifest, ...others } = inputs;
+  return containsUnknown(manifest) ? others : inputs;
 }
 
 function isSystem(urn: string): boolean {

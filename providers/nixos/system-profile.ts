@@ -38,7 +38,9 @@ export const systemProfile: Resource<SystemProfileInputs, SystemProfileOutputs> 
 
   diff(state, wanted) {
     return {
-      changes: needsTransaction(state, wanted) || !isDeepStrictEqual(inputsOf(state), wanted),
+      changes:
+        needsTransaction(state, wanted) ||
+        !isDeepStrictEqual(lasting(inputsOf(state)), lasting(wanted)),
     };
   },
 
@@ -239,6 +241,11 @@ function revisionIn({ ledger, currentSystem }: HostState): string | undefined {
   const release = ledger?.toplevel === currentSystem ? ledger?.release : undefined;
   const rev = typeof release === "object" && release !== null && "rev" in release && release.rev;
   return typeof rev === "string" && /^[0-9a-f]{40}$/.test(rev) ? rev : undefined;
+}
+
+/** Without what goes along with a transaction only: a preview does not know it before the release is built. */
+function lasting({ manifest: _manifest, ...inputs }: SystemProfileInputs): object {
+  return inputs;
 }
 
 function inputsOf(state: SystemProfileOutputs): SystemProfileInputs {

@@ -34,6 +34,7 @@ export async function activate(
 ): Promise<Activated> {
   const executor = reach(wanted.connection, "host.connection");
   const { switch: switchSeconds, confirm, rollback, build = BUILD_SECONDS } = wanted.timeouts;
+  const backupSeconds = wanted.data === undefined ? 0 : wanted.data.timeoutSeconds;
   const buildSeconds = wanted.checkout === undefined ? 0 : 2 * build;
   const healthSeconds = Math.max(0, ...wanted.probes.map(longest));
   const back = `it goes back to ${from === null ? "what ran before" : shortPath(from)}`;
@@ -42,12 +43,19 @@ export async function activate(
   const said = await runJob(executor, {
     command: "activate",
     unit: "nixos-promote-activate",
-    argument: argumentOf(wanted),
+    argument: { ...argumentOf(wanted), ...recordsOf(wanted) },
+    contract: contractOfActivation(wanted),
     what: `release ${wanted.rev.slice(0, 12)} ${wanted.subject}`,
     ...(wanted.toplevel === undefined ? {} : { path: wanted.toplevel }),
     // Twice the health time, because it is asked again after a rollback.
     timeoutSeconds: Math.ceil(
-      buildSeconds + 2 * switchSeconds + confirm + 2 * rollback + 2 * healthSeconds + 60,
+      buildSeconds +
+        backupSeconds +
+        2 * switchSeconds +
+        confirm +
+        2 * rollback +
+        2 * healthSeconds +
+        60,
     ),
     result: verdict,
     whenStopped: `${back}, unless it is confirmed already; at most ${Math.ceil(rollback + healthSeconds)} s more`,
@@ -90,9 +98,19 @@ function argumentOf(wanted: SystemProfileInputs): { [key: string]: Argument } {
     confirm: asksForConfirmation(wanted),
     timeouts: { ...wanted.timeouts, build: wanted.timeouts.build ?? BUILD_SECONDS },
     preflight: wanted.preflight,
+    keep: wanted.keep,
+    data: wanted.data,
     probes: wanted.probes.map((probe) => completeProbe(probe) as Record<string, string>),
     diagnostics: { units: contractUnits(wanted.probes), ...DIAGNOSTICS },
   };
+}
+
+const schemaChanges = z.object({ changesSchema: z.array(z.string()).optional() });
+
+/** What the host records of the release, and what it takes from it: no part of what two activations have to agree in. */
+function recordsOf({ manifest }: SystemProfileInputs): { [key: string]: Argument } {
+  if (manifest === undefined) return {};
+  return { manifest, changesSchema: schemaChanges.parse(JSON.parse(manifest)).changesSchema };
 }
 
 const confirmation = z.object({ accepted: z.boolean(), decision: z.string().nullable() });

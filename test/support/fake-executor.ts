@@ -14,6 +14,7 @@ export type Script = Partial<Record<Command, (call: Call, turn: number) => unkno
 /** A host that answers from a script and remembers what it was asked. */
 export class FakeExecutor implements Executor {
   readonly host = "fake";
+  readonly kind = "ssh";
   readonly calls: Call[] = [];
   private readonly script: Script;
 

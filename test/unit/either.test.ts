@@ -10,6 +10,7 @@ const OPTIONS = { timeoutSeconds: 5, fresh: false };
 /** A way that is open, or closed in some manner, as the test goes on. */
 class FakeWay implements Executor {
   readonly host: string;
+  readonly kind = "ssh";
   closed: FailureKind | undefined;
   machineId = MACHINE;
   asked: string[] = [];
