@@ -65,12 +65,14 @@ const WORDS = ["unknown", "not-executable", "sha256sum-unavailable"];
 function components(a: Snapshot, b: Snapshot): Difference[] {
   if (a.components === "unknown" || b.components === "unknown")
     return [{ about: "blind", what: "components", a: told(a.components), b: told(b.components) }];
-  return pairs(a.components, b.components).flatMap(([name, one, other]) => {
-    const [x, y] = [one?.sha256 ?? "absent", other?.sha256 ?? "absent"];
-    const blind = [x, y].some((sum) => WORDS.includes(sum));
-    if (!blind && x === y) return [];
-    return [{ about: blind ? "blind" : "release", what: `component ${name}`, a: x, b: y }];
-  });
+  return pairs(byPlainName(a.components), byPlainName(b.components)).flatMap(
+    ([name, one, other]) => {
+      const [x, y] = [one?.sha256 ?? "absent", other?.sha256 ?? "absent"];
+      const blind = [x, y].some((sum) => WORDS.includes(sum));
+      if (!blind && x === y) return [];
+      return [{ about: blind ? "blind" : "release", what: `component ${name}`, a: x, b: y }];
+    },
+  );
 }
 
 /** Each host has a system of its own, so that only one and the same host is compared by its path. */

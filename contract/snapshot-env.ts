@@ -29,12 +29,7 @@ export function exportSnapshot(of: Snapshot): string {
       ([name, { environmentFiles }]): [string, string][] =>
         environmentFiles.length === 0
           ? []
-          : [
-              [
-                `${plainName(name.replace(/\.service$/, ""))}_env_files`,
-                environmentFiles.join(" "),
-              ],
-            ],
+          : [[`${plainName(name).replace(/_service$/, "")}_env_files`, environmentFiles.join(" ")]],
     ),
   ];
   return lines.map(([key, value]) => `${key}=${oneLine(value)}\n`).join("");

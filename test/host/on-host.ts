@@ -33,8 +33,10 @@ export interface JobState {
 
 export interface Job {
   readonly id: string;
-  readonly command: Extract<Command, "build" | "push" | "fill" | "pull" | "activate">;
+  readonly command: Extract<Command, "build" | "push" | "fill" | "activate" | "restore-data">;
   readonly argument: { [key: string]: Argument };
+  /** Who starts it, and on which way. */
+  readonly card?: { [key: string]: Argument };
   readonly timeoutSeconds?: number;
 }
 
@@ -47,10 +49,13 @@ export function newId(what: string): string {
 export function start(host: LabHost, job: Job): Promise<Answer> {
   return ask(host, "start", {
     id: job.id,
-    unit: job.command === "activate" ? "nixos-promote-activate" : `nixos-promote-${job.id}`,
+    unit: ["activate", "restore-data"].includes(job.command)
+      ? "nixos-promote-activate"
+      : `nixos-promote-${job.id}`,
     script: scriptOf(job.command),
     argument: flatten({ ...job.argument, id: job.id }),
     timeoutSeconds: job.timeoutSeconds ?? 120,
+    ...job.card,
   });
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { canonicalJson } from "../../contract/canonical-json.ts";
 import { preflight } from "../../contract/preflight.ts";
 import {
   buildInputs,
@@ -89,6 +90,8 @@ describe("the stack that builds: grind", () => {
         confirm: true,
         timeouts: { switch: 300, confirm: 60, rollback: 300 },
         preflight: preflight.parse({}),
+        keep: { releases: 20, generations: 2 },
+        manifest: canonicalJson(MANIFEST),
       });
       systemProfileInputs.parse(inputs);
     });

@@ -156,6 +156,13 @@ describe("what the provider knows of a host", () => {
     });
   });
 
+  it("is looked at although a preview does not know the manifest yet, which is no change", async () => {
+    const unknown = { ...system, manifest: UNKNOWN };
+    const { changes } = await service.diff("", SYSTEM, systemState, unknown);
+    assert.equal(changes, false);
+    assert.equal(asked(), 1);
+  });
+
   describe("is seen over the wanted way", () => {
     const other = { ...system, connection: OTHER_WAY };
 

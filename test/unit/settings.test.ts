@@ -53,6 +53,7 @@ describe("settings", () => {
       confirm: true,
       timeouts: { switch: 300, confirm: 60, rollback: 300 },
       preflight: PREFLIGHT,
+      keep: { releases: 20, generations: 2 },
     });
     assert.deepEqual(settings.copy, { via: "built-here", timeoutSeconds: 3600 });
     assert.ok(settings.release.from === "build");
@@ -124,6 +125,26 @@ describe("settings", () => {
       "a policy for failed units that is none",
       changed(["activation"], { unitFailures: "lenient" }),
       /^\[choiros:activation\.unitFailures\] .*tolerant.*strict/,
+    ],
+    [
+      "fewer generations than the way back needs",
+      changed(["activation"], { keep: { generations: 1 } }),
+      /^\[choiros:activation\.keep\.generations\] must be at least 2/,
+    ],
+    [
+      "data without a directory",
+      changed(["activation"], { data: { directories: [] } }),
+      /^\[choiros:activation\.data\.directories\] must name at least one directory/,
+    ],
+    [
+      "data in a relative directory",
+      changed(["activation"], { data: { directories: ["/opt/../data"] } }),
+      /^\[choiros:activation\.data\.directories\[0\]\] must be an absolute path/,
+    ],
+    [
+      "a time for backups that is none",
+      changed(["activation"], { data: { directories: ["/opt/data"], backup: "daily" } }),
+      /^\[choiros:activation\.data\.backup\] .*always.*schema.*never/,
     ],
     [
       "an unknown setting of a probe",
