@@ -95,8 +95,8 @@ archives_have_room() {
   local directory size need=$((${arg[preflight.diskMarginMiB]:-64} * 1048576)) free=0 code=0
   for directory; do
     # shellcheck disable=SC2016 # expanded in the bash of its own
-    bounded 'du --summarize --block-size=1 -- "$1"' "$directory" || code=$?
-    size=$(tail -n 1 -- "$bounded_log")
+    in_time 'du --summarize --block-size=1 -- "$1"' "$directory" || code=$?
+    size=$(tail -n 1 -- "$in_time_log")
     size=${size%%$'\t'*}
     if ((code > 1)) || ! [[ $size =~ ^[0-9]+$ ]]; then
       no_backup "$code" "The size of $directory could not be told" "See 'du -s $directory' on the host."
@@ -119,7 +119,7 @@ archive() {
   while :; do
     code=0
     # shellcheck disable=SC2016 # expanded in the bash of its own
-    bounded 'tar --create --sparse --acls --xattrs --numeric-owner --directory="$1" . |
+    in_time 'tar --create --sparse --acls --xattrs --numeric-owner --directory="$1" . |
       case $2 in *.zst) zstd -q ;; *) gzip -c ;; esac >"$2"
       ended=("${PIPESTATUS[@]}")
       sync -- "$2" || exit 3
@@ -130,7 +130,7 @@ archive() {
     0) ;;
     1)
       steady=no
-      tell "Files in $2 were written while they were backed up: $(tail -n 1 -- "$bounded_log" | tr -cd '[:print:]')"
+      tell "Files in $2 were written while they were backed up: $(tail -n 1 -- "$in_time_log" | tr -cd '[:print:]')"
       ;;
     *)
       no_backup "$code" "The backup of $2 failed" "$MEND_OR_DO_WITHOUT"
@@ -150,7 +150,7 @@ btrfs_snapshot() {
   local place=${2%/*}/.nixos-promote-backups/$id-${2##*/} code=0
   (umask 077 && mkdir -p -- "${place%/*}") && index_line "$1" btrfs "$2" "$place" - 0 0 yes
   # shellcheck disable=SC2016 # expanded in the bash of its own
-  bounded 'btrfs subvolume snapshot -r -- "$1" "$2" && btrfs filesystem sync -- "$2"' "$2" "$place" || code=$?
+  in_time 'btrfs subvolume snapshot -r -- "$1" "$2" && btrfs filesystem sync -- "$2"' "$2" "$place" || code=$?
   snapshot_made "$2" "$code"
 }
 
@@ -158,7 +158,7 @@ zfs_snapshot() {
   local code=0
   dataset_of "$2" && index_line "$1" zfs "$2" "$REPLY@nixos-promote-$id" - 0 0 yes
   # shellcheck disable=SC2016 # expanded in the bash of its own
-  bounded 'zfs snapshot -- "$1"' "$REPLY@nixos-promote-$id" || code=$?
+  in_time 'zfs snapshot -- "$1"' "$REPLY@nixos-promote-$id" || code=$?
   snapshot_made "$2" "$code"
 }
 
@@ -166,7 +166,7 @@ snapshot_made() {
   (($2 == 0)) || no_backup "$2" "No snapshot of $1 could be made" "$MEND_OR_DO_WITHOUT"
 }
 
-# no_backup CODE WHAT ADVICE: of what was bounded.
+# no_backup CODE WHAT ADVICE: of what ran in_time.
 no_backup() {
   if is_cancelled; then because "Cancelled."; return; fi
   why_not "$1"

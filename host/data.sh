@@ -19,18 +19,18 @@ dataset_of() {
   IFS=$'\t' read -r name mountpoint < <(timeout 30 zfs list -H -o name,mountpoint -- "$1" 2>/dev/null) && [[ $mountpoint == "$1" ]] && REPLY=$name
 }
 
-# bounded SCRIPT ARGUMENT...: a script of ours in a bash of its own; ends at data_deadline, or when we are told to stop.
+# in_time SCRIPT ARGUMENT...: a script of ours in a bash of its own; ends at data_deadline, or when we are told to stop.
 # Its output is in
-# bounded_log. Needs RUN.
-data_deadline=0 bounded_log=''
-bounded() {
+# in_time_log. Needs RUN.
+data_deadline=0 in_time_log=''
+in_time() {
   local pid code=0 left
   now
   left=$((data_deadline - REPLY))
   if ((left <= 0)); then return 124; fi
   seconds "$left"
-  bounded_log=$RUN/data.log
-  timeout --kill-after=5 "$REPLY" "$BASH" -c "set -o pipefail; $1" bash "${@:2}" </dev/null >"$bounded_log" 2>&1 3>&- 4>&- &
+  in_time_log=$RUN/data.log
+  timeout --kill-after=5 "$REPLY" "$BASH" -c "set -o pipefail; $1" bash "${@:2}" </dev/null >"$in_time_log" 2>&1 3>&- 4>&- &
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do
     if is_cancelled; then kill -TERM "$pid" 2>/dev/null || true; fi
@@ -40,20 +40,20 @@ bounded() {
   return "$code"
 }
 
-# why_not CODE: REPLY says why what was bounded has failed.
+# why_not CODE: REPLY says why what ran in_time has failed.
 why_not() {
   local line
   REPLY="exit $1"
   if (($1 == 124 || $1 == 137)); then REPLY='it took longer than [activation.data.timeoutSeconds]'; fi
   while IFS= read -r line; do
     if [[ $line == *[![:space:]]* ]]; then REPLY=${line:0:300}; fi
-  done < <(tail -n 3 -- "$bounded_log" 2>/dev/null | tr -d '\000')
+  done < <(tail -n 3 -- "$in_time_log" 2>/dev/null | tr -d '\000')
 }
 
 # archive_is_whole FILE SHA256
 # shellcheck disable=SC2016 # expanded in the bash of its own
 archive_is_whole() {
-  bounded 'echo "$2  $1" | sha256sum --check --status || { echo "its sha256 is another one than that of the index"; exit 1; }
+  in_time 'echo "$2  $1" | sha256sum --check --status || { echo "its sha256 is another one than that of the index"; exit 1; }
     case $1 in *.zst) zstd -dcq -- "$1" ;; *) gzip -dc -- "$1" ;; esac | tar --list >/dev/null' "$1" "$2"
 }
 

@@ -105,11 +105,11 @@ unpack() {
     code=0
     case ${kinds[i]} in
       tar)
-        bounded 'mkdir -m 0700 -- "$2" && { case $1 in *.zst) zstd -dcq -- "$1" ;; *) gzip -dc -- "$1" ;; esac; } |
+        in_time 'mkdir -m 0700 -- "$2" && { case $1 in *.zst) zstd -dcq -- "$1" ;; *) gzip -dc -- "$1" ;; esac; } |
           tar --extract --acls --xattrs --numeric-owner --same-permissions --same-owner --directory="$2" && sync -f -- "$2"' "${places[i]}" "${staged[i]}" || code=$?
         ;;
-      btrfs) bounded 'btrfs subvolume snapshot -- "$1" "$2"' "${places[i]}" "${staged[i]}" || code=$? ;;
-      zfs) bounded 'cp --archive --reflink=auto --no-target-directory -- "$1" "$2" && sync -f -- "$2"' "${places[i]}" "${staged[i]}" || code=$? ;;
+      btrfs) in_time 'btrfs subvolume snapshot -- "$1" "$2"' "${places[i]}" "${staged[i]}" || code=$? ;;
+      zfs) in_time 'cp --archive --reflink=auto --no-target-directory -- "$1" "$2" && sync -f -- "$2"' "${places[i]}" "${staged[i]}" || code=$? ;;
     esac
     if ((code)); then
       why_not "$code"

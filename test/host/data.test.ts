@@ -182,7 +182,7 @@ X
     const changed = await sums();
     const { result } = await restore(name, { units: ["hypervisor.service"] });
     assert.equal(result?.["outcome"], "restored", JSON.stringify(result));
-    const [{ aside } = { aside: "" }] = result?.["directories"] as { aside: string }[];
+    const [{ aside } = { aside: "" }] = (result?.["directories"] ?? []) as { aside: string }[];
     assert.equal(await sums(), before);
     assert.equal(await sums(aside), changed);
     assert.equal((await prod.sh("systemctl is-active hypervisor.service")).trim(), "active");
