@@ -45,9 +45,10 @@ why_not() {
   local line
   REPLY="exit $1"
   if (($1 == 124 || $1 == 137)); then REPLY='it took longer than [activation.data.timeoutSeconds]'; fi
+  # What came of a full disk says less than that it is full.
   while IFS= read -r line; do
-    if [[ $line == *[![:space:]]* ]]; then REPLY=${line:0:300}; fi
-  done < <(tail -n 3 -- "$in_time_log" 2>/dev/null | tr -d '\000')
+    if [[ $line == *[![:space:]]* && $REPLY != *'No space left'* ]]; then REPLY=${line:0:300}; fi
+  done < <(tail -n 10 -- "$in_time_log" 2>/dev/null | tr -d '\000')
 }
 
 # archive_is_whole FILE SHA256

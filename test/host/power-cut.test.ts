@@ -1,6 +1,7 @@
 // The power is cut at every step of an activation, which is shown to be at that step first; then the host boots again.
 import assert from "node:assert/strict";
 import { readFile, rm } from "node:fs/promises";
+import { history, ledgerRecord } from "../../contract/ledger.ts";
 import { ask, eventually, follow, type Job, reach } from "./on-host.ts";
 import { ASKING, type More, Prod, SOAKING, transactionRoots, usualProbes } from "./prod.ts";
 import { UNITS } from "./releases.ts";
@@ -185,6 +186,11 @@ describe("power cut", function () {
       assert.equal(after.interrupted, null);
       assert.deepEqual([after.currentSystem, after.profile, await prod.bootDefault()], [b, b, b]);
       assert.deepEqual(transactionRoots(after), []);
+      const records = history.parse(await ask(prod.host, "history", { limit: 50 })).records;
+      const ends = records
+        .filter(({ id }) => id === job.id)
+        .map(({ outcome, failedStep }) => [outcome, failedStep]);
+      assert.deepEqual(ends, [["cut-off", step]], "the next one has put it on record");
     });
   }
 
@@ -201,7 +207,7 @@ describe("power cut", function () {
         (await prod.host.must(["systemctl", "is-active", "nixos-promote-boot-guard"])).trim(),
         "active",
       );
-      assert.doesNotMatch(await prod.sh(`cat ${LEDGER}`), /interrupted/);
+      assert.doesNotMatch(await prod.sh(`cat ${LEDGER}`), /cut-off/);
       assert.equal((await prod.host.exec(["bash", "-c", `ls ${JOBS}/*/interrupted.json`])).code, 2);
       await prod.host.powerCut();
       await prod.host.boot();
@@ -210,7 +216,7 @@ describe("power cut", function () {
         async () =>
           (await prod.host.exec(["systemctl", "is-active", "nixos-promote-boot-guard"])).code === 0,
       );
-      assert.doesNotMatch(await prod.sh(`cat ${LEDGER}`), /interrupted/);
+      assert.doesNotMatch(await prod.sh(`cat ${LEDGER}`), /cut-off/);
     });
 
     it("puts on record what was cut off and what it booted: once, in journal and ledger", async () => {
@@ -218,7 +224,6 @@ describe("power cut", function () {
       assert.equal((await prod.look()).currentSystem, b);
       await prod.host.powerCut();
       await prod.host.boot();
-      const seen = { id: job.id, step: "health", from: guarded, to: b, booted: guarded };
 
       await eventually(
         "it has looked",
@@ -236,13 +241,20 @@ describe("power cut", function () {
       );
 
       const entries = async () =>
-        (await prod.sh(`grep interrupted ${LEDGER}`))
+        (await prod.sh(`grep cut-off ${LEDGER}`))
           .trim()
           .split("\n")
           .map((line) => JSON.parse(line));
       const [entry, ...more] = await entries();
       assert.deepEqual(more, []);
-      assert.deepEqual({ ...entry, at: 0 }, { outcome: "interrupted", at: 0, ...seen });
+      assert.deepEqual(
+        { ...entry, at: 0 },
+        {
+          ...{ at: 0, id: job.id, mode: "switch", outcome: "cut-off", toplevel: b },
+          ...{ previous: guarded, failedStep: "health", after: { bootedSystem: guarded } },
+        },
+      );
+      assert.ok(ledgerRecord.safeParse(entry).success);
       assert.match(
         await prod.sh(
           "journalctl --quiet --identifier=nixos-promote --unit=nixos-promote-boot-guard --output=cat",
@@ -261,6 +273,7 @@ describe("power cut", function () {
       );
       assert.equal((await entries()).length, 1);
       assert.equal((await prod.activate("b")).outcome, "committed");
+      assert.equal((await entries()).length, 1, "the next one does not do it again");
       const observed = await ask(prod.host, "observe", { units: [], paths: [] });
       assert.equal(observed["interrupted"], null);
     });
