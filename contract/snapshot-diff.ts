@@ -60,7 +60,8 @@ function judge(
   };
 }
 
-const WORDS = ["unknown", "not-executable", "sha256sum-unavailable"];
+/** A hash that could not be taken. What is absent, or no program, is known to be so. */
+const WORDS = ["unknown", "sha256sum-unavailable"];
 
 function components(a: Snapshot, b: Snapshot): Difference[] {
   if (a.components === "unknown" || b.components === "unknown")
