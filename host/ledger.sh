@@ -48,8 +48,11 @@ record_cut_off() {
   local dir other
   for dir in "$STATE"/jobs/activate-*/; do
     dir=${dir%/} other=${dir##*/}
-    if [[ $other == "$id" || ! -e $dir/status.json || -e $dir/exit ]] || read_result "$dir" || job_alive "$dir"; then continue; fi
-    if ! grep -qsaF -- "\"id\":\"$other\"" "$LEDGER"; then cut_off_to_ledger "$other" "$dir" || true; fi
+    if [[ $other == "$id" || ! -e $dir/status.json || -e $dir/exit || -e $dir/recorded ]] || read_result "$dir" || job_alive "$dir"; then continue; fi
+    # The guard at boot may have been first.
+    if grep -qsaF -- "\"id\":\"$other\"" "$LEDGER" || cut_off_to_ledger "$other" "$dir"; then
+      { : >"$dir/recorded"; } 2>/dev/null || true
+    fi
   done
 }
 
