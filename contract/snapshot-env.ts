@@ -92,7 +92,7 @@ function parseLines(text: string): Map<string, string> {
   const values = new Map<string, string>();
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "" || line.startsWith("#")) continue;
-    const [, key, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*?)\r?$/.exec(line) ?? [];
+    const [, key, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*?)\r?$/s.exec(line) ?? [];
     if (key === undefined || value === undefined)
       throw new Error(`Line ${index + 1} is not key=value: ${JSON.stringify(line.slice(0, 80))}.`);
     values.set(key, value);
