@@ -43,8 +43,9 @@ main() {
       ;;
   esac
   write_job "$dir"
-  launch "$id" "$unit" "$timeout" "$dir"
+  # Before the launch: an activation puts on record what was cut off before it, from the directory of that.
   prune_jobs "$dir"
+  launch "$id" "$unit" "$timeout" "$dir"
   started true "$id"
 }
 
@@ -132,7 +133,7 @@ prune_jobs() {
   for dir in "${dirs[@]:KEEP_JOBS}"; do
     dir=$STATE/jobs/$dir
     if [[ $dir != "$1" && $dir != "$STATE/jobs/$last" ]] && ! job_alive "$dir"; then
-      rm -rf -- "$dir" "$VOLATILE/${dir##*/}".{decision,status.json,result.json,diagnostics.txt}
+      rm -rf -- "$dir" "$VOLATILE/${dir##*/}".{decision,status.json,result.json,diagnostics.txt} || note "$dir could not be removed."
     fi
   done
 }
