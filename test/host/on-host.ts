@@ -33,7 +33,10 @@ export interface JobState {
 
 export interface Job {
   readonly id: string;
-  readonly command: Extract<Command, "build" | "push" | "fill" | "pull" | "activate" | "restore-data">;
+  readonly command: Extract<
+    Command,
+    "build" | "push" | "fill" | "pull" | "activate" | "restore-data"
+  >;
   readonly argument: { [key: string]: Argument };
   /** Who starts it, and on which way. */
   readonly card?: { [key: string]: Argument };
