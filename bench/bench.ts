@@ -1,4 +1,6 @@
+import { parseArgs } from "node:util";
 import { activate } from "./activate.ts";
+import { copy } from "./copy.ts";
 import { noop } from "./noop.ts";
 import { printTable, type Report } from "./report.ts";
 
@@ -11,6 +13,11 @@ const benchmarks: Record<string, { about: string; run: () => Promise<Report> }> 
     about: "a transaction on the host, beside plain `switch-to-configuration switch`",
     run: activate,
   },
+  copy: {
+    about:
+      "a closure over each way, beside plain `nix copy` and `tar | ssh | tar`, also with delay",
+    run: () => copy(scaled()),
+  },
 };
 
 const HELP = `npm run bench -- NAME     measures, prints a table, and as its last line one JSON object
@@ -19,7 +26,23 @@ ${Object.entries(benchmarks)
   .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
   .join("\n")}
 
+Of copy: --scale 0.1   smaller closures, for a quick look    --rounds 2
+         --only NixOS  one case alone
+
 ratio = ours / reference, the median of pairs of one run. Nothing is asserted.`;
+
+function scaled() {
+  const options = {
+    scale: { type: "string", default: "1" },
+    rounds: { type: "string", default: "2" },
+    only: { type: "string", default: "" },
+  } as const;
+  const { values } = parseArgs({ args: process.argv.slice(3), options });
+  const [scale, rounds] = [Number(values.scale), Number(values.rounds)];
+  if (!(scale >= 0.01 && scale <= 10) || !(rounds >= 1))
+    throw new Error("--scale is a number from 0.01 to 10, and --rounds one from 1.");
+  return { scale, rounds, only: values.only };
+}
 
 const [name = ""] = process.argv.slice(2);
 const benchmark = benchmarks[name];

@@ -1,4 +1,4 @@
-# needs: json.sh lib.sh roots.sh nixlog.sh
+# needs: json.sh lib.sh roots.sh nixlog.sh parts.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Job: copies paths to another host. The target checks the signatures; this side never asks it not to.
 
@@ -23,8 +23,14 @@ main() {
   total=${arg[missing]:-0} bytes_left=${arg[bytes]:-0}
   [[ $total =~ ^[0-9]+$ && $bytes_left =~ ^[0-9]+$ ]] || fail bad-argument "[missing] and [bytes] are not numbers."
 
+  read_parts
+
   status copy "copying 0/$total paths to ${arg[to]}" "done" 0 total "$total"
   if ((bytes_left && !${#from[@]})); then read_sizes "${paths[@]}"; fi
+  if ((${#parts[@]})); then
+    watch_nix count_part copy_parts nix --extra-experimental-features nix-command copy --no-recursive "${from[@]}" --to "${arg[to]}" -- || copy_error
+  fi
+  # All that the parts have left, whatever they were.
   watch_nix count_copies nix --extra-experimental-features nix-command copy "${from[@]}" --to "${arg[to]}" -- "${paths[@]}" || copy_error
   now
   seconds $((REPLY - began))
@@ -62,7 +68,7 @@ read_sizes() {
 # count_copies: "copying 312/1904 paths, 1.2 GiB left".
 count_copies() {
   if [[ $1 =~ ^copying\ ([0-9]+)\ paths ]]; then
-    total=${BASH_REMATCH[1]}
+    total=$((copied + BASH_REMATCH[1]))
   elif [[ $1 =~ ^copying\ path\ \'([^\']*)\' ]]; then
     copied=$((copied + 1))
     if ((total < copied)); then total=$copied; fi
@@ -78,6 +84,11 @@ count_copies() {
   fi
 }
 
+# count_part LINE: how many are in one part says nothing of the whole.
+count_part() {
+  if [[ ! $1 =~ ^copying\ [0-9]+\ paths ]]; then count_copies "$1"; fi
+}
+
 # human BYTES
 human() {
   local unit tenths=$(($1 * 10))
@@ -88,9 +99,14 @@ human() {
   if [[ $unit == B ]]; then REPLY="$1 B"; else REPLY="$((tenths / 10)).$((tenths % 10)) $unit"; fi
 }
 
+# last_lines LOG: without those that tell of progress.
+last_lines() {
+  { grep -v '^copying ' -- "$1" || true; } | tail -n 15
+}
+
 copy_error() {
   local text
-  text=$(tail -n 15 -- "$NIX_LOG")
+  if [[ -s $JOB/why ]]; then text=$(<"$JOB/why"); else text=$(last_lines "$NIX_LOG"); fi
   case $text in
     *'lacks a signature by a trusted key'* | *'lacks a valid signature'*)
       fail untrusted-signature "${arg[to]} refuses the paths: they are not signed by a key that it trusts."$'\n'"$text" \

@@ -6,6 +6,7 @@ export type Command =
   | "observe"
   | "describe"
   | "missing"
+  | "references"
   | "root"
   | "forget"
   | "resolve"

@@ -9,6 +9,7 @@ import { overCaches } from "./caches.ts";
 import { closureOf } from "./closure-of.ts";
 import type { Reporter } from "./engine.ts";
 import { contractOf, runJob } from "./job.ts";
+import { type Part, partsOf, streamsFor } from "./parts.ts";
 import { relay } from "./relay.ts";
 import { requireRoom } from "./room.ts";
 import { reach } from "./route.ts";
@@ -66,12 +67,36 @@ export async function copyClosure(wanted: ClosureInputs, report: Reporter): Prom
   const missing = await missingOn(connection, transport.builder, path);
   requireRoom(connection, missing, wanted.diskMarginMiB ?? 0);
   report.progress(`copying ${missing.paths.length} paths`);
-  if (transport.via === "relay") return relay(transport.builder, wanted, missing, report);
   if (transport.via === "cache") return overCaches(transport, wanted, missing, report);
-  await push(transport, wanted, missing, report).catch((error) => {
+  const ahead = await divide(missing, transport.builder);
+  if (transport.via === "relay") return relay(transport.builder, wanted, missing, ahead, report);
+  await push(transport, wanted, missing, ahead, report).catch((error) => {
     throw namingSetting(SETTINGS, error);
   });
   await requireArrived(transport.to, wanted);
+}
+
+/** What is copied side by side, before one stream copies what is left. */
+export interface Ahead {
+  readonly streams: number;
+  readonly parts: readonly Part[];
+}
+
+const references = z.object({
+  pieces: z.array(z.tuple([z.number(), z.array(z.number())])),
+});
+
+/** Delay bounds one stream, however fast the network is; many cost time to begin. So much is divided, and little is not. */
+async function divide({ paths, bytes }: Missing, builder: Connection): Promise<Ahead> {
+  const streams = streamsFor(bytes);
+  if (streams === 1 || paths.length === 1) return { streams: 1, parts: [] };
+  const executor = reach(builder, "release.builder");
+  const { pieces } = await call(executor, "references", { paths }, references);
+  const parts = partsOf(
+    pieces.map(([bytes, references], index) => ({ path: paths[index] ?? "", bytes, references })),
+    streams,
+  );
+  return { streams, parts: parts.length > 1 ? parts : [] };
 }
 
 /** Where the bytes of a closure will come from. */
@@ -116,6 +141,7 @@ function push(
   transport: { builder: Connection; to: string },
   wanted: ClosureInputs,
   missing: Missing,
+  ahead: Ahead,
   report: Reporter,
 ): Promise<unknown> {
   return runJob(reach(transport.builder, "release.builder"), {
@@ -133,6 +159,8 @@ function push(
       missing: missing.paths.length,
       bytes: missing.bytes,
       sshOptions: PUSH_OPTIONS,
+      streams: ahead.streams,
+      parts: ahead.parts.map(({ paths, after }) => ({ paths: [...paths], after: [...after] })),
     },
     timeoutSeconds: wanted.timeoutSeconds,
     result: z.object({ copied: z.number(), seconds: z.number() }),

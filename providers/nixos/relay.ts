@@ -4,64 +4,127 @@ import { createInterface } from "node:readline";
 import { type Connection, describeConnection, type Way } from "../../contract/connection.ts";
 import type { ClosureInputs } from "../../contract/resources.ts";
 import { Failure } from "../errors.ts";
-import type { Missing } from "./copy.ts";
+import type { Ahead, Missing } from "./copy.ts";
 import type { Reporter } from "./engine.ts";
+import { interruption } from "./interruption.ts";
+import type { Part } from "./parts.ts";
 
 /** Copies through this machine, for hosts that cannot reach each other. Nothing lands in its store. */
 export async function relay(
   builder: Connection,
   wanted: ClosureInputs,
   missing: Missing,
+  ahead: Ahead,
   report: Reporter,
 ): Promise<void> {
   const [from, to] = [storeWay(builder), storeWay(wanted.connection)];
   const directory = mkdtempSync("/tmp/nixos-promote-relay-");
+  const ending = new AbortController();
+  const stopListening = interruption.listen(() => ending.abort(stopped("it was told to stop")));
+  const limit = setTimeout(
+    () => ending.abort(stopped(`it was not done after ${wanted.timeoutSeconds} s`)),
+    wanted.timeoutSeconds * 1000,
+  );
   try {
     const config = `${directory}/ssh_config`;
     writeFileSync(config, relaySshConfig([from, to], directory), { mode: 0o600 });
-    await nixCopy(config, [storeUri(from), storeUri(to)], wanted, missing, report);
+    let copied = 0;
+    const onPath = () => report.progress(`copying ${++copied}/${missing.paths.length} paths`);
+    const copy = async (paths: readonly string[], ...options: string[]) => {
+      const argv = [...options, "--from", storeUri(from), "--to", storeUri(to), "--", ...paths];
+      const ended = await nixCopy(argv, config, ending.signal, onPath);
+      if (ending.signal.aborted) throw ending.signal.reason;
+      if (ended.code !== 0) throw copyFailure(wanted, ended.said);
+    };
+    await inOrder(ahead, ({ paths }) => copy(paths, "--no-recursive"), ending);
+    await copy([wanted.path]);
   } finally {
+    clearTimeout(limit);
+    stopListening();
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function nixCopy(
-  config: string,
-  [from, to]: readonly [string, string],
-  wanted: ClosureInputs,
-  missing: Missing,
-  report: Reporter,
+/** Each part as soon as those before it have been copied; one that fails ends all. */
+export async function inOrder(
+  { parts, streams }: Ahead,
+  copy: (part: Part) => Promise<void>,
+  ending: AbortController,
 ): Promise<void> {
-  const argv = [
-    ...["--extra-experimental-features", "nix-command", "copy", "-v", "--log-format", "raw"],
-    ...["--from", from, "--to", to, "--", wanted.path],
-  ];
-  const child = spawn("nix", argv, {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, NIX_SSHOPTS: `-F ${config}` },
-  });
+  const turn = turns(streams);
+  const copies: Promise<void>[] = [];
+  for (const part of parts) {
+    const before = Promise.all(part.after.map((index) => copies[index]));
+    copies.push(before.then(() => turn(() => copy(part))));
+  }
+  const ended = await Promise.allSettled(
+    copies.map((each) =>
+      each.catch((error) => {
+        if (!ending.signal.aborted) ending.abort(error);
+        throw error;
+      }),
+    ),
+  );
+  if (ended.some(({ status }) => status === "rejected")) throw ending.signal.reason;
+}
+
+/** Lets no more than so many run at a time, in the order in which they come. */
+function turns(most: number): (work: () => Promise<void>) => Promise<void> {
+  const queue: (() => void)[] = [];
+  let free = most;
+  return async (work) => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => queue.push(resolve));
+    try {
+      await work();
+    } finally {
+      const next = queue.shift();
+      if (next === undefined) free++;
+      else next();
+    }
+  };
+}
+
+function nixCopy(
+  argv: readonly string[],
+  config: string,
+  signal: AbortSignal,
+  onPath: () => void,
+): Promise<{ code: number | null; said: string }> {
+  const nix = ["--extra-experimental-features", "nix-command", "copy", "-v", "--log-format", "raw"];
   const said: string[] = [];
-  let copied = 0;
-  createInterface({ input: child.stderr }).on("line", (line) => {
-    if (line.startsWith("copying path "))
-      report.progress(`copying ${++copied}/${missing.paths.length} paths`);
-    else said.push(line);
-    if (said.length > 50) said.shift();
-  });
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => child.kill("SIGTERM"), wanted.timeoutSeconds * 1000);
+    if (signal.aborted) return resolve({ code: null, said: "" });
+    const child = spawn("nix", [...nix, ...argv], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, NIX_SSHOPTS: `-F ${config}` },
+    });
+    const end = () => child.kill("SIGTERM");
+    signal.addEventListener("abort", end);
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      if (line.startsWith("copying path ")) onPath();
+      else said.push(line);
+      if (said.length > 50) said.shift();
+    });
     child.on("error", (error) => {
-      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
       reject(
         new Failure("refused", `[copy.via] relay needs nix on this machine: ${error.message}`),
       );
     });
     child.on("close", (code) => {
-      clearTimeout(timer);
-      if (code === 0) return resolve();
-      reject(copyFailure(wanted, said.join("\n")));
+      signal.removeEventListener("abort", end);
+      resolve({ code, said: said.join("\n") });
     });
   });
+}
+
+function stopped(why: string): Failure {
+  return new Failure(
+    "refused",
+    `[copy.via] The copy was ended: ${why}. What was copied stays valid; running \`pulumi up\` again goes on from there.`,
+    { code: "cancelled" },
+  );
 }
 
 function copyFailure(wanted: ClosureInputs, said: string): Failure {

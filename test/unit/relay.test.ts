@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { relay, relaySshConfig } from "../../providers/nixos/relay.ts";
+import { inOrder, relay, relaySshConfig } from "../../providers/nixos/relay.ts";
 import { GRIND, PROD, SYSTEM_A } from "../support/samples.ts";
 
 describe("the ssh configuration of a relay", () => {
@@ -118,9 +118,49 @@ describe("the ssh configuration of a relay", () => {
         GRIND,
         wanted,
         { paths: [], bytes: 0, free: 0 },
+        { streams: 1, parts: [] },
         { progress() {}, info() {}, warn() {} },
       ),
       /\[copy\.via\] relay needs ssh to both ends, and i-0123456789abcdef0 is reached over SSM/,
     );
+  });
+});
+
+describe("parts that are relayed side by side", () => {
+  const parts = [
+    { paths: ["a"], after: [] },
+    { paths: ["b"], after: [] },
+    { paths: ["c"], after: [] },
+    { paths: ["d"], after: [0, 1] },
+  ];
+
+  it("begin when those before them have ended, and no more at a time than there are streams", async () => {
+    const log: string[] = [];
+    let running = 0;
+    const copy = async ({ paths }: { readonly paths: readonly string[] }) => {
+      assert.ok(++running <= 2);
+      log.push(`${paths} begins`);
+      await new Promise((wake) => setTimeout(wake, paths[0] === "b" ? 30 : 5));
+      log.push(`${paths} ends`);
+      running--;
+    };
+    await inOrder({ parts, streams: 2 }, copy, new AbortController());
+    assert.equal(log.length, 8);
+    assert.ok(log.indexOf("d begins") > log.indexOf("a ends"));
+    assert.ok(log.indexOf("d begins") > log.indexOf("b ends"));
+    assert.ok(log.indexOf("c begins") < log.indexOf("b ends"));
+  });
+
+  it("end together when one fails, and say why that one did", async () => {
+    const ending = new AbortController();
+    const ended: string[] = [];
+    const copy = async ({ paths }: { readonly paths: readonly string[] }) => {
+      if (paths[0] === "b") throw new Error("b lacks a signature");
+      await new Promise((wake) => ending.signal.addEventListener("abort", wake));
+      ended.push(`${paths}`);
+      throw ending.signal.reason;
+    };
+    await assert.rejects(inOrder({ parts, streams: 3 }, copy, ending), /b lacks a signature/);
+    assert.deepEqual(ended, ["a", "c"]);
   });
 });
