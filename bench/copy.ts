@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Connection } from "../contract/connection.ts";
 import type { Transport } from "../contract/resources.ts";
+import { likeNixos, manySmall, onePath, type Path, put } from "../lab/closures.ts";
 import { type Lab, type LabHost, openLab } from "../lab/lab.ts";
 import { copyClosure } from "../providers/nixos/copy.ts";
 import { silent } from "../providers/nixos/engine.ts";
-import { likeNixos, manySmall, onePath, type Path, put } from "./closures.ts";
 import { delayed } from "./delay.ts";
 import { median, type Report, ratios, type Series } from "./report.ts";
 

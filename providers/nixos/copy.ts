@@ -79,7 +79,7 @@ export async function copyClosure(wanted: ClosureInputs, report: Reporter): Prom
 /** What is copied side by side, before one stream copies what is left. */
 export interface Ahead {
   readonly streams: number;
-  readonly parts: readonly Part[];
+  readonly parts: Part[];
 }
 
 const references = z.object({
@@ -160,7 +160,7 @@ function push(
       bytes: missing.bytes,
       sshOptions: PUSH_OPTIONS,
       streams: ahead.streams,
-      parts: ahead.parts.map(({ paths, after }) => ({ paths: [...paths], after: [...after] })),
+      parts: ahead.parts,
     },
     timeoutSeconds: wanted.timeoutSeconds,
     result: z.object({ copied: z.number(), seconds: z.number() }),

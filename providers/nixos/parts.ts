@@ -6,11 +6,11 @@ export interface Piece {
 }
 
 /** What one stream copies in one go, as soon as the parts before it have arrived. */
-export interface Part {
-  readonly paths: readonly string[];
+export type Part = {
+  readonly paths: string[];
   /** By their places in the list; all of them come earlier. */
-  readonly after: readonly number[];
-}
+  readonly after: number[];
+};
 
 const MEBIBYTE = 1048576;
 /** What a stream of its own and what a path costs, as bytes that could be sent meanwhile. */

@@ -1,7 +1,7 @@
 // Closures to copy, put into the store of a lab host as if they had been built there: made by the same numbers each time.
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
-import type { LabHost } from "../lab/lab.ts";
+import type { LabHost } from "./lab.ts";
 
 /** A path of a closure: its bytes, and the earlier ones that it refers to. The last one refers to all, through others. */
 export interface Path {
@@ -49,13 +49,14 @@ export function likeNixos(count: number, bytes: number): Path[] {
   }));
 }
 
-/** Writes and registers it, signed; answers its paths, the last one last. */
+/** Writes, registers and, unless told otherwise, signs it; answers its paths, the last one last. */
 export async function put(
   host: LabHost,
   name: string,
   closure: readonly Path[],
+  signed = true,
 ): Promise<string[]> {
-  const content = contents();
+  const content = contents(closure.reduce((sum, { bytes }) => sum + bytes, 0));
   const paths = closure.map((_, i) => `/nix/store/${hashOf(`${name} ${i}`)}-${name}-${i}`);
   for (const [i, { bytes }] of closure.entries()) {
     const files = Math.max(1, Math.min(200, Math.round(bytes / 80_000)));
@@ -70,13 +71,13 @@ export async function put(
   const options = { input: `${registrations.join("\n")}\n`, timeout: 600_000 };
   await host.must(["nix-store", "--register-validity"], options);
   const sign = ["nix", "store", "sign", "--recursive", "--key-file", KEY, paths.at(-1) ?? ""];
-  await host.must(sign, { timeout: 600_000 });
+  if (signed) await host.must(sign, { timeout: 600_000 });
   return paths;
 }
 
 /** Half random bytes, half words: zstd makes it half as large, as it does with programs. */
-function contents(): (bytes: number) => Buffer {
-  const size = 32 * 1048576;
+function contents(total: number): (bytes: number) => Buffer {
+  const size = Math.max(1 << 20, Math.min(total, 1 << 25));
   const noise = randomBytes(size);
   const { random } = numbers(3);
   const words = Array.from({ length: 4000 }, (_, i) => hashOf(`${i}`).slice(0, 2 + (i % 9)));
