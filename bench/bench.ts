@@ -27,7 +27,7 @@ ${Object.entries(benchmarks)
   .join("\n")}
 
 Of copy: --scale 0.1   smaller closures, for a quick look    --rounds 2
-         --only NixOS  one case alone
+         --only NixOS  one case alone    --ways direct,cache
 
 ratio = ours / reference, the median of pairs of one run. Nothing is asserted.`;
 
@@ -36,12 +36,13 @@ function scaled() {
     scale: { type: "string", default: "1" },
     rounds: { type: "string", default: "2" },
     only: { type: "string", default: "" },
+    ways: { type: "string", default: "" },
   } as const;
   const { values } = parseArgs({ args: process.argv.slice(3), options });
   const [scale, rounds] = [Number(values.scale), Number(values.rounds)];
   if (!(scale >= 0.01 && scale <= 10) || !(rounds >= 1))
     throw new Error("--scale is a number from 0.01 to 10, and --rounds one from 1.");
-  return { scale, rounds, only: values.only };
+  return { scale, rounds, only: values.only, ways: values.ways.split(",").filter(Boolean) };
 }
 
 const [name = ""] = process.argv.slice(2);

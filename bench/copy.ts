@@ -8,6 +8,7 @@ import { silent } from "../providers/nixos/engine.ts";
 import { delayed } from "./delay.ts";
 import { median, type Report, ratios, type Series } from "./report.ts";
 
+const REFERENCE = "nix copy ssh-ng";
 const CACHE = "/srv/cache";
 const PORT = 8088;
 const ROUND_TRIP = 30;
@@ -20,6 +21,8 @@ export interface CopyOptions {
   readonly rounds: number;
   /** Part of the name of a case; the others are left out. */
   readonly only: string;
+  /** Beside `nix copy --to ssh-ng`; empty: all. */
+  readonly ways: readonly string[];
 }
 
 interface Case {
@@ -69,16 +72,14 @@ export async function copy(options: CopyOptions): Promise<Report> {
         });
       for (const network of networks) {
         const ways = waysOf(lab, network, top);
-        const wanted = each.there
-          ? ["nix copy ssh-ng", "nix copy ssh", "direct"]
-          : Object.keys(ways);
+        const wanted = Object.keys(ways).filter((way) => isWanted(way, each, options));
         const found = Object.fromEntries(wanted.map((name) => [name, [] as number[]]));
         for (let round = 0; round < options.rounds; round++)
           for (const name of wanted) {
             // Two round trips for each path.
             if (name === "nix copy ssh" && network.alias !== host.name && round > 0) continue;
             if (!each.there) await empty(host);
-            else if (round === 0 && name === wanted[0]) await ways["nix copy ssh-ng"]?.();
+            else if (round === 0 && name === wanted[0]) await ways[REFERENCE]?.();
             found[name]?.push(await timed(ways[name]));
             if (name !== "tar, ssh, tar") await requireThere(host, paths);
             console.error(
@@ -98,6 +99,14 @@ export async function copy(options: CopyOptions): Promise<Report> {
   }
 }
 
+function isWanted(way: string, { there }: Case, { ways }: CopyOptions): boolean {
+  if (way === REFERENCE) return true;
+  return (
+    (!there || !["tar, ssh, tar", "relay", "cache"].includes(way)) &&
+    (ways.length === 0 || ways.includes(way))
+  );
+}
+
 type Way = () => Promise<void>;
 
 function waysOf(lab: Lab, network: Network, top: string): Record<string, Way> {
@@ -115,7 +124,7 @@ function waysOf(lab: Lab, network: Network, top: string): Record<string, Way> {
     );
   const push = `file://${CACHE}?compression=zstd`;
   return {
-    "nix copy ssh-ng": () => onBuilder("nix", "copy", "--to", `ssh-ng://${network.alias}`, top),
+    [REFERENCE]: () => onBuilder("nix", "copy", "--to", `ssh-ng://${network.alias}`, top),
     "nix copy ssh": () => onBuilder("nix", "copy", "--to", `ssh://${network.alias}`, top),
     "tar, ssh, tar": () => onBuilder("bash", "-euc", TAR, "bash", top, network.alias),
     direct: ours({ via: "direct", builder: BUILDER, to: network.alias }),
@@ -179,7 +188,7 @@ function summarise(series: readonly Series[], { scale, rounds }: CopyOptions): R
   const figures = rows.map((row) => {
     const ways = series.filter(({ name }) => name.startsWith(`${row}: `));
     const told = ways.map((way) => {
-      const ratio = median(ratios(way.seconds, seconds(row, "nix copy ssh-ng")));
+      const ratio = median(ratios(way.seconds, seconds(row, REFERENCE)));
       return [
         way.name.slice(row.length + 2),
         { seconds: round(median(way.seconds)), ratio: round(ratio) },
@@ -188,7 +197,7 @@ function summarise(series: readonly Series[], { scale, rounds }: CopyOptions): R
     return [row, Object.fromEntries(told)];
   });
   const row = rows.findLast((name) => name.startsWith("NixOS")) ?? rows.at(-1) ?? "";
-  const [ours, reference] = [seconds(row, "direct"), seconds(row, "nix copy ssh-ng")];
+  const [ours, reference] = [seconds(row, "direct"), seconds(row, REFERENCE)];
   return {
     ...{ name: "copy", ours: round(median(ours)), reference: round(median(reference)) },
     ...{ ratio: round(median(ratios(ours, reference))), of: row, scale, rounds },

@@ -237,9 +237,16 @@ JOB=${NIXOS_PROMOTE_JOB:-}
 job_version=0
 job_step=
 job_step_at=0
+# While it is set, `status` only remembers its news there: each that is written costs a process.
+declare -a news=()
+gather_news=
 
 # status STEP MESSAGE [NAME VALUE]...: what the job is doing now, for those who follow it.
 status() {
+  if [[ $gather_news ]]; then
+    news=("$@")
+    return
+  fi
   local step=$1 message=$2 fields=''
   shift 2
   if [[ $step != "$job_step" ]]; then

@@ -17,11 +17,17 @@ watch_nix() {
     # The end must be looked for before the lines, or the last ones are lost.
     if kill -0 "$nix_pid" 2>/dev/null; then line=alive; else line=gone; fi
     local state=$line
+    gather_news=yes
     while IFS= read -r line <&"$log_fd"; do
       line=$rest$line rest=''
       "$show" "$line"
     done
     rest+=$line
+    gather_news=''
+    if ((${#news[@]})); then
+      status "${news[@]}"
+      news=()
+    fi
     if [[ $told_to_stop ]]; then stop_nix; fi
     if [[ $state == gone ]]; then break; fi
     nap 0.1

@@ -1,6 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# Copies parts of a closure side by side, each with a process and a connection of its own: of one stream, ssh lets no
-# more than 2 MiB be on the way.
+# Copies parts of a closure side by side, over several connections: of one stream, ssh lets no more than 2 MiB be on the way.
 
 declare -a parts=()
 streams=1 still_seconds=600
@@ -26,7 +25,7 @@ read_parts() {
 
 # copy_parts COMMAND...: of each part, COMMAND with its paths. Runs as a child; one part that fails ends all.
 copy_parts() {
-  local -A part_of=() moved=() moved_at=() looked_at=()
+  local -A part_of=() stream_of=() moved=() moved_at=() looked_at=()
   local pid part code told=''
   trap 'told=yes' TERM
   while :; do
@@ -43,7 +42,7 @@ copy_parts() {
       fi
       if [[ $code == 0 ]]; then
         parts[part]=arrived
-        unset "part_of[$pid]"
+        unset "part_of[$pid]" "stream_of[$pid]"
       else
         say_why "$part" "$code"
         end_parts
@@ -59,7 +58,7 @@ copy_parts() {
 
 # start_parts COMMAND...
 start_parts() {
-  local i each
+  local i each stream
   local -a paths=() after=()
   for i in "${!parts[@]}"; do
     if ((${#part_of[@]} >= streams)); then return 0; fi
@@ -69,8 +68,11 @@ start_parts() {
       if [[ ${parts[each]} != arrived ]]; then continue 2; fi
     done
     arg_list "parts.$i.paths" paths
-    "$@" "${paths[@]}" &
-    part_of[$!]=$i moved_at[$!]=$EPOCHSECONDS looked_at[$!]=$EPOCHSECONDS
+    stream=1
+    while [[ " ${stream_of[*]} " == *" $stream "* ]]; do stream=$((stream + 1)); done
+    # Its connection stays for the next part; it ends with the job. Without this, a master of the user's would take all streams.
+    NIX_SSHOPTS="${NIX_SSHOPTS-} -o ControlMaster=auto -o ControlPersist=yes -o ControlPath=$JOB/$stream" "$@" "${paths[@]}" &
+    part_of[$!]=$i stream_of[$!]=$stream moved_at[$!]=$EPOCHSECONDS looked_at[$!]=$EPOCHSECONDS
     parts[i]=started
   done
 }

@@ -26,9 +26,9 @@ main() {
   read_parts
 
   status copy "copying 0/$total paths to ${arg[to]}" "done" 0 total "$total"
-  if ((bytes_left && !${#from[@]})); then read_sizes "${paths[@]}"; fi
-  if ((${#parts[@]})); then
-    watch_nix count_part copy_parts nix --extra-experimental-features nix-command copy --no-recursive "${from[@]}" --to "${arg[to]}" -- || copy_error
+  if ((bytes_left && !${#from[@]})); then exec {sizes_fd}< <(sizes_of "${paths[@]}"); fi
+  if ((${#parts[@]} && !${#from[@]})); then
+    watch_nix count_part copy_parts nix --extra-experimental-features nix-command copy --no-recursive --to "${arg[to]}" -- || copy_error
   fi
   # All that the parts have left, whatever they were.
   watch_nix count_copies nix --extra-experimental-features nix-command copy "${from[@]}" --to "${arg[to]}" -- "${paths[@]}" || copy_error
@@ -37,7 +37,7 @@ main() {
   answer "{\"copied\":$copied,\"seconds\":$REPLY}"
 }
 
-began=0 copied=0 total=0 bytes_left=0
+began=0 copied=0 total=0 bytes_left=0 sizes_fd=''
 declare -A size_of=()
 
 # require_store_url PROPERTY URL. Not ssh://, by which root takes unsigned paths whatever the target's settings.
@@ -58,11 +58,16 @@ ssh_options() {
   if [[ $out ]]; then export NIX_SSHOPTS="${NIX_SSHOPTS:+$NIX_SSHOPTS }$out"; fi
 }
 
+sizes_of() {
+  nix --extra-experimental-features nix-command path-info --recursive --size -- "$@" 2>/dev/null || true
+}
+
+# read_sizes: what has been asked for before the copy began.
 read_sizes() {
   local path rest
-  while read -r path rest; do size_of[$path]=${rest##*[[:space:]]}; done < <(
-    nix --extra-experimental-features nix-command path-info --recursive --size -- "$@" 2>/dev/null || true
-  )
+  while read -r path rest <&"$sizes_fd"; do size_of[$path]=${rest##*[[:space:]]}; done
+  exec {sizes_fd}<&-
+  sizes_fd=''
 }
 
 # count_copies: "copying 312/1904 paths, 1.2 GiB left".
@@ -73,6 +78,7 @@ count_copies() {
     copied=$((copied + 1))
     if ((total < copied)); then total=$copied; fi
     local left=''
+    if [[ $sizes_fd ]]; then read_sizes; fi
     if ((${#size_of[@]})); then
       left=", "
       human "$bytes_left"

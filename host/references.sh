@@ -21,6 +21,7 @@ registrations() {
 
 pieces() {
   LC_ALL=C awk '
+    BEGIN { count = 0 }
     {
       place[$0] = count
       getline

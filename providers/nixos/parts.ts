@@ -42,7 +42,7 @@ export function partsOf(pieces: readonly Piece[], streams: number): Part[] {
     const stream = freeAt.indexOf(now);
     const isThere = (index: number) => (parts[partOf.get(index) ?? -1]?.ends ?? Infinity) <= now;
     const waiting = order.filter((index) => !partOf.has(index));
-    const taken = take(pieces, waiting, isThere, Math.max(LEAST, left / (2 * streams)));
+    const taken = take(pieces, waiting, isThere, Math.max(LEAST, left / (3 * streams)));
     if (taken.length === 0) {
       freeAt[stream] = Math.min(...parts.map(({ ends }) => (ends > now ? ends : Infinity)));
       if (freeAt[stream] === Infinity) break;
