@@ -26,7 +26,7 @@ ${Object.entries(benchmarks)
   .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
   .join("\n")}
 
-Of copy: --scale 0.1   smaller closures, for a quick look    --rounds 2
+Of copy: --scale 0.1   smaller closures, for a quick look    --rounds 2    --delay 30
          --only NixOS  one case alone    --ways direct,cache
 
 ratio = ours / reference, the median of pairs of one run. Nothing is asserted.`;
@@ -35,14 +35,21 @@ function scaled() {
   const options = {
     scale: { type: "string", default: "1" },
     rounds: { type: "string", default: "2" },
+    delay: { type: "string", default: "30" },
     only: { type: "string", default: "" },
     ways: { type: "string", default: "" },
   } as const;
   const { values } = parseArgs({ args: process.argv.slice(3), options });
-  const [scale, rounds] = [Number(values.scale), Number(values.rounds)];
-  if (!(scale >= 0.01 && scale <= 10) || !(rounds >= 1))
-    throw new Error("--scale is a number from 0.01 to 10, and --rounds one from 1.");
-  return { scale, rounds, only: values.only, ways: values.ways.split(",").filter(Boolean) };
+  const [scale, rounds, delay] = [values.scale, values.rounds, values.delay].map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  if (!(scale >= 0.01 && scale <= 10 && rounds >= 1 && delay >= 1 && delay <= 1000))
+    throw new Error(
+      "--scale is a number from 0.01 to 10, --rounds one from 1, --delay one from 1 to 1000.",
+    );
+  return { scale, rounds, delay, only: values.only, ways: values.ways.split(",").filter(Boolean) };
 }
 
 const [name = ""] = process.argv.slice(2);

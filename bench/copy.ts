@@ -11,7 +11,6 @@ import { median, type Report, ratios, type Series } from "./report.ts";
 const REFERENCE = "nix copy ssh-ng";
 const CACHE = "/srv/cache";
 const PORT = 8088;
-const ROUND_TRIP = 30;
 const BUILDER: Connection = { kind: "ssh", host: "choiros-grind" };
 const LIMIT_SECONDS = 600;
 
@@ -19,6 +18,8 @@ export interface CopyOptions {
   /** Of the bytes and of the number of paths. */
   readonly scale: number;
   readonly rounds: number;
+  /** Milliseconds that the second network adds to a round trip. */
+  readonly delay: number;
   /** Part of the name of a case; the others are left out. */
   readonly only: string;
   /** Beside `nix copy --to ssh-ng`; empty: all. */
@@ -59,7 +60,7 @@ export async function copy(options: CopyOptions): Promise<Report> {
   const [builder, host] = [lab.host("grind"), lab.host("prod")];
   process.env["NIXOS_PROMOTE_SSH_CONFIG"] = `${lab.dir}/ssh_config`;
   try {
-    const { networks, close } = await bothNetworks(lab);
+    const { networks, close } = await bothNetworks(lab, options.delay);
     await serveCache(builder);
     const series: Series[] = [];
     for (const each of cases(options.scale)) {
@@ -137,11 +138,14 @@ const TAR = `set -o pipefail
   nix-store --query --requisites "$1" | tar -C / -P -cf - -T - | ssh "$2" 'mkdir -p /nix/limit && tar -C /nix/limit -xf -'`;
 
 /** The host as it is, and behind a delay; builder and operator know it by another name then. */
-async function bothNetworks(lab: Lab): Promise<{ networks: Network[]; close(): Promise<void> }> {
+async function bothNetworks(
+  lab: Lab,
+  roundTrip: number,
+): Promise<{ networks: Network[]; close(): Promise<void> }> {
   const [builder, host] = [lab.host("grind"), lab.host("prod")];
   const gateway = builder.address.replace(/\.\d+$/, ".1");
   const behind = (to: string, port: number) =>
-    delayed({ listen: { host: gateway }, to: { host: to, port }, roundTrip: ROUND_TRIP });
+    delayed({ listen: { host: gateway }, to: { host: to, port }, roundTrip });
   const proxies = [await behind(host.address, 22), await behind(builder.address, PORT)] as const;
   const far = `${host.name}-far`;
   const block = `Host ${far}\n  HostName ${gateway}\n  Port ${proxies[0].port}\n  HostKeyAlias ${host.name}\n`;
@@ -150,7 +154,7 @@ async function bothNetworks(lab: Lab): Promise<{ networks: Network[]; close(): P
   return {
     networks: [
       { name: "0 ms", alias: host.name, cache: `http://${builder.address}:${PORT}` },
-      { name: `${ROUND_TRIP} ms`, alias: far, cache: `http://${gateway}:${proxies[1].port}` },
+      { name: `${roundTrip} ms`, alias: far, cache: `http://${gateway}:${proxies[1].port}` },
     ],
     async close() {
       for (const proxy of proxies) await proxy.close();
@@ -181,7 +185,10 @@ async function timed(way: Way | undefined): Promise<number> {
 }
 
 /** `ours` and `ratio` are of the closure like NixOS's over the long network, straight from the builder. */
-function summarise(series: readonly Series[], { scale, rounds }: CopyOptions): Report["summary"] {
+function summarise(
+  series: readonly Series[],
+  { scale, rounds, delay }: CopyOptions,
+): Report["summary"] {
   const seconds = (row: string, way: string) =>
     series.find(({ name }) => name === `${row}: ${way}`)?.seconds ?? [];
   const rows = [...new Set(series.map(({ name }) => name.replace(/: .*/, "")))];
@@ -200,7 +207,7 @@ function summarise(series: readonly Series[], { scale, rounds }: CopyOptions): R
   const [ours, reference] = [seconds(row, "direct"), seconds(row, REFERENCE)];
   return {
     ...{ name: "copy", ours: round(median(ours)), reference: round(median(reference)) },
-    ...{ ratio: round(median(ratios(ours, reference))), of: row, scale, rounds },
+    ...{ ratio: round(median(ratios(ours, reference))), of: row, scale, rounds, delay },
     cases: Object.fromEntries(figures),
   };
 }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { type Connection, describeConnection, type Way } from "../../contract/connection.ts";
@@ -98,8 +98,9 @@ function nixCopy(
     const child = spawn("nix", [...nix, ...argv], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, NIX_SSHOPTS: `-F ${config}` },
+      detached: true,
     });
-    const end = () => child.kill("SIGTERM");
+    const end = () => endGroup(child);
     signal.addEventListener("abort", end);
     createInterface({ input: child.stderr }).on("line", (line) => {
       if (line.startsWith("copying path ")) onPath();
@@ -117,6 +118,15 @@ function nixCopy(
       resolve({ code, said: said.join("\n") });
     });
   });
+}
+
+/** Nix, which may wait for its ssh for ever, and ssh. */
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGTERM");
+  } catch {
+    // It has ended meanwhile.
+  }
 }
 
 function stopped(why: string): Failure {

@@ -1,8 +1,11 @@
 // A closure that is copied over several streams at a time, on real hosts.
 import assert from "node:assert/strict";
+import type { Connection } from "../../contract/connection.ts";
 import { KEY, likeNixos, type Path, put } from "../../lab/closures.ts";
 import type { Argument } from "../../providers/executors/argument.ts";
+import { silent } from "../../providers/nixos/engine.ts";
 import { type Part, partsOf, streamsFor } from "../../providers/nixos/parts.ts";
+import { relay } from "../../providers/nixos/relay.ts";
 import { ask, eventually, finish, type Job, newId, run, start } from "./on-host.ts";
 import { Releases } from "./releases.ts";
 
@@ -39,6 +42,10 @@ describe("a copy over several streams", function () {
       [...done].sort((a, b) => a - b),
     );
     assert.ok(beside >= 2 && beside <= 3, `${beside} at a time`);
+    const connections = ["pgrep", "-f", `^ssh: /var/lib/nixos-promote/jobs/${job.id}/`];
+    await eventually("its connections are gone", async () => {
+      return (await on.grind.exec(connections)).code !== 0;
+    });
     await on.prod.must(["nix-store", "--check-validity", ...paths]);
     const verify = ["nix", "store", "verify", "--recursive", "--sigs-needed", "1"];
     await on.prod.must([...verify, paths.at(-1) ?? ""]);
@@ -97,6 +104,47 @@ describe("a copy over several streams", function () {
     assert.equal(error?.code, "cancelled");
     await eventually("no stream is left", async () => (await copies()).length === 0);
     for (const release of releases) await release();
+  });
+
+  describe("by relay", () => {
+    const given = process.env["NIXOS_PROMOTE_SSH_CONFIG"];
+    before(() => {
+      process.env["NIXOS_PROMOTE_SSH_CONFIG"] = `${on.lab.dir}/ssh_config`;
+    });
+    after(() => {
+      if (given === undefined) delete process.env["NIXOS_PROMOTE_SSH_CONFIG"];
+      else process.env["NIXOS_PROMOTE_SSH_CONFIG"] = given;
+    });
+
+    it("brings all of it", async () => {
+      const { paths, parts } = await four();
+      await relayed(paths, parts);
+      await on.prod.must(["nix-store", "--check-validity", ...paths]);
+    });
+
+    it("fails when a path of one stream has no signature that the host trusts", async () => {
+      const { paths, parts } = await four(1);
+      await assert.rejects(relayed(paths, parts), /choiros-prod trusts no signature on it/);
+      assert.equal(await isValid(paths[1] ?? ""), false);
+      assert.equal(await isValid(paths[3] ?? ""), false);
+    });
+
+    it("ends every stream when its time is over", async () => {
+      const { paths, parts } = await four();
+      const release = await holdBack(paths[2] ?? "");
+      await assert.rejects(relayed(paths, parts, 4), /it was not done after 4 s/);
+      await release();
+      assert.equal(await isValid(paths[3] ?? ""), false);
+    });
+
+    function relayed(paths: string[], parts: Part[], timeoutSeconds = 60): Promise<void> {
+      const builder: Connection = { kind: "ssh", host: "choiros-grind" };
+      const connection: Connection = { kind: "ssh", host: "choiros-prod" };
+      const transport = { via: "relay" as const, builder };
+      const wanted = { connection, path: paths.at(-1) ?? "", transport, timeoutSeconds };
+      const missing = { paths, bytes: 0, free: 0 };
+      return relay(builder, wanted, missing, { streams: 3, parts }, silent);
+    }
   });
 
   it("takes no part that waits for a later one, and no odd number of streams", async () => {
