@@ -70,11 +70,17 @@ start_parts() {
     arg_list "parts.$i.paths" paths
     stream=1
     while [[ " ${stream_of[*]} " == *" $stream "* ]]; do stream=$((stream + 1)); done
-    # Its connection stays for the next part; it ends with the job. Without this, a master of the user's would take all streams.
-    NIX_SSHOPTS="${NIX_SSHOPTS-} -o ControlMaster=auto -o ControlPersist=yes -o ControlPath=$JOB/$stream" "$@" "${paths[@]}" &
+    stream_options "$stream"
+    NIX_SSHOPTS=$REPLY "$@" "${paths[@]}" &
     part_of[$!]=$i stream_of[$!]=$stream moved_at[$!]=$EPOCHSECONDS looked_at[$!]=$EPOCHSECONDS
     parts[i]=started
   done
+}
+
+# stream_options STREAM: its connection stays for its next part, and ends with the job. Without this, a master of the
+# user's would take all streams.
+stream_options() {
+  REPLY="${NIX_SSHOPTS-} -o ControlMaster=auto -o ControlPersist=yes -o ControlPath=$JOB/$1"
 }
 
 # has_moved PID: false when it has read and written nothing for too long.

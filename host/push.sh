@@ -29,6 +29,8 @@ main() {
   if ((bytes_left && !${#from[@]})); then exec {sizes_fd}< <(sizes_of "${paths[@]}"); fi
   if ((${#parts[@]} && !${#from[@]})); then
     watch_nix count_part copy_parts nix --extra-experimental-features nix-command copy --no-recursive --to "${arg[to]}" -- || copy_error
+    stream_options 1
+    export NIX_SSHOPTS=$REPLY
   fi
   # All that the parts have left, whatever they were.
   watch_nix count_copies nix --extra-experimental-features nix-command copy "${from[@]}" --to "${arg[to]}" -- "${paths[@]}" || copy_error

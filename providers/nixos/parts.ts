@@ -21,9 +21,10 @@ const MOST_STREAMS = 6;
 /** A command line is bounded. */
 const MOST_PATHS = 5000;
 
-/** One for what takes a second or two anyway. */
+/** One for what is copied soon anyway: to begin others, and to wait for their parts, takes seconds. */
 export function streamsFor(bytes: number): number {
-  return Math.max(1, Math.min(MOST_STREAMS, Math.floor(bytes / (2 * LEAST))));
+  const streams = Math.floor(bytes / (4 * LEAST));
+  return streams < 4 ? 1 : Math.min(streams, MOST_STREAMS);
 }
 
 /**

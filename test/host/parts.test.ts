@@ -4,7 +4,7 @@ import type { Connection } from "../../contract/connection.ts";
 import { KEY, likeNixos, type Path, put } from "../../lab/closures.ts";
 import type { Argument } from "../../providers/executors/argument.ts";
 import { silent } from "../../providers/nixos/engine.ts";
-import { type Part, partsOf, streamsFor } from "../../providers/nixos/parts.ts";
+import { type Part, partsOf } from "../../providers/nixos/parts.ts";
 import { relay } from "../../providers/nixos/relay.ts";
 import { ask, eventually, finish, type Job, newId, run, start } from "./on-host.ts";
 import { Releases } from "./releases.ts";
@@ -190,7 +190,7 @@ describe("a copy over several streams", function () {
     const given = pieces.map(([bytes, references], index) => ({
       ...{ path: paths[index] ?? "", bytes, references },
     }));
-    return partsOf(given, streamsFor(220e6));
+    return partsOf(given, 3);
   }
 
   /** The processes on grind that copy, or that copy this. */

@@ -104,9 +104,9 @@ describe("the parts of a closure", () => {
 describe("the number of streams", () => {
   for (const [bytes, streams] of [
     [0, 1],
-    [100 * MEBIBYTE, 1],
-    [128 * MEBIBYTE, 2],
-    [500 * MEBIBYTE, 6],
+    [511 * MEBIBYTE, 1],
+    [512 * MEBIBYTE, 4],
+    [1000 * MEBIBYTE, 6],
     [50_000 * MEBIBYTE, 6],
   ] as const)
     it(`is ${streams} for ${bytes / MEBIBYTE} MiB`, () => assert.equal(streamsFor(bytes), streams));
