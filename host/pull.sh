@@ -5,7 +5,7 @@
 
 main() {
   local -a caches=() keys=() options=()
-  local path wanted i mark
+  local path wanted i mark failed=''
   [[ $JOB ]] || fail not-a-job "A fetch runs only as a job." "Use start."
   trap on_term TERM
   now
@@ -27,8 +27,7 @@ main() {
   done
   options=(
     --option substituters "${caches[*]}" --option require-sigs true
-    # What Nix remembers of a cache may be older than the signatures there.
-    --option narinfo-cache-negative-ttl 0 --option narinfo-cache-positive-ttl 0 --option connect-timeout 15 --option download-attempts 2
+    --option narinfo-cache-negative-ttl 600 --option narinfo-cache-positive-ttl 600 --option connect-timeout 15 --option download-attempts 2
     # The delay of a distant cache does not show when enough is under way.
     --option max-substitution-jobs 128 --option http-connections 128
   )
@@ -41,8 +40,13 @@ main() {
     options+=(--option max-jobs 0 --option builders '' --option fallback false)
   fi
   if ((${#keys[@]})); then options+=(--option extra-trusted-public-keys "${keys[*]}"); fi
+  # What Nix remembers of a cache may be older than the signatures there. Without any memory it would ask twice for each path,
+  # and the second time for one after the other.
+  export XDG_CACHE_HOME=$JOB/cache NIX_CACHE_HOME=$JOB/cache/nix
   status pull "asking the caches"
-  watch_nix count_pulls nix-store "${options[@]}" --realise -- "$wanted" || pull_error "$path"
+  watch_nix count_pulls nix-store "${options[@]}" --realise -- "$wanted" || failed=yes
+  rm -rf -- "$JOB/cache"
+  if [[ $failed ]]; then pull_error "$path"; fi
   if [[ $wanted != "$path" && $(print_invalid "$path") ]]; then
     fail not-the-same "The host built ${wanted##*/}, and that is not ${path##*/}." "Build the release again on the builder."
   fi
