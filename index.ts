@@ -1,4 +1,5 @@
 import { Activation } from "./components/activation.ts";
+import { Hooks } from "./components/hooks.ts";
 import { Host } from "./components/host.ts";
 import { Release } from "./components/release.ts";
 import { loadSettings } from "./settings.ts";
@@ -15,6 +16,8 @@ const activation = new Activation(settings.host.name, {
   release: promoted,
   copy: settings.copy,
   health: settings.health,
+  smoke: settings.smoke,
+  hooks: await Hooks.from(settings.hooks),
   ...settings.activation,
 });
 

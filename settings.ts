@@ -3,12 +3,14 @@ import * as pulumi from "./components/pulumi.ts";
 import { checkout } from "./contract/checkout.ts";
 import { connectionKey, way } from "./contract/connection.ts";
 import { data } from "./contract/data.ts";
+import { hooks } from "./contract/hooks.ts";
 import { keep } from "./contract/keep.ts";
 import { fileBelow, linkDirectory, linkName } from "./contract/links.ts";
 import { fullRevision, mutableData, name, system } from "./contract/manifest.ts";
 import { preflight } from "./contract/preflight.ts";
 import { probe, unitName } from "./contract/probe.ts";
 import { branch, getReleaseInputs, systemProfileInputs, transport } from "./contract/resources.ts";
+import { smokeTests } from "./contract/smoke.ts";
 
 const seconds = z.number().int().min(1).max(86400);
 
@@ -177,6 +179,8 @@ const stackSettings = z.strictObject({
       (probes) => new Set(probes.map(({ name }) => name)).size === probes.length,
       "must give every probe a name of its own",
     ),
+  smoke: smokeTests.optional(),
+  hooks: hooks.optional(),
 });
 
 /** The configuration of a stack: `Pulumi.<stack>.yaml`. */

@@ -11,6 +11,8 @@ import type {
   SystemProfileOutputs,
   Transport,
 } from "../contract/resources.ts";
+import type { SmokeTest } from "../contract/smoke.ts";
+import type { Hooks, KnownFacts } from "./hooks.ts";
 import type { Host } from "./host.ts";
 import * as pulumi from "./pulumi.ts";
 import type { Release } from "./release.ts";
@@ -34,6 +36,10 @@ export interface ActivationArgs {
       };
   /** What must hold before the release may stay. */
   readonly health: Probe[];
+  /** What must be seen from this machine before the release is confirmed. */
+  readonly smoke?: SmokeTest[] | undefined;
+  /** The user's own commands, before the switch and after it. */
+  readonly hooks?: Hooks | undefined;
   readonly mode: SystemProfileInputs["mode"];
   /** Which failed units make a release fail. Default: tolerant. */
   readonly unitFailures?: SystemProfileInputs["unitFailures"];
@@ -90,7 +96,11 @@ export class Activation extends pulumi.ComponentResource {
     const links = args.links && linksTo(args, args.links);
     this.toplevel = toplevel;
     const closures = createClosures(name, args, toplevel, this);
-    const system = createSystem(name, args, { toplevel, links }, closures, this);
+    const facts = factsOf(args, toplevel);
+    const at = { parent: this, dependsOn: closures };
+    const before = args.hooks?.before(name, facts, at) ?? [];
+    const system = createSystem(name, args, { toplevel, links }, [...closures, ...before], this);
+    runAfter(name, args, facts, system, this);
     if (pulumi.isDryRun()) showPlan(args, { toplevel, links }, system);
     this.live = system.live;
     this.drift = system.drift;
@@ -104,6 +114,26 @@ export class Activation extends pulumi.ComponentResource {
       .apply(([healthy, last]) => (healthy ? (last?.finishedAt ?? null) : null));
     this.registerOutputs({ live: this.live, drift: this.drift });
   }
+}
+
+function factsOf(
+  { host, release }: ActivationArgs,
+  toplevel: pulumi.Output<string> | undefined,
+): KnownFacts {
+  return { host: host.hostName, rev: release.rev, subject: release.subject, toplevel };
+}
+
+/** After each transaction, so also when the same release was put right. */
+function runAfter(
+  name: string,
+  { hooks }: ActivationArgs,
+  facts: KnownFacts,
+  system: SystemProfile,
+  parent: Activation,
+): void {
+  const transaction = system.transaction.apply((last) => last?.id ?? "");
+  const previousSystem = system.transaction.apply((last) => last?.previousSystem ?? "");
+  hooks?.after(name, { ...facts, transaction, previousSystem }, { parent, dependsOn: [system] });
 }
 
 /** What is put on the host. */
@@ -175,10 +205,10 @@ function createSystem(
   name: string,
   args: ActivationArgs,
   { toplevel, links }: Goods,
-  closures: Closure[],
+  first: pulumi.Resource[],
   parent: Activation,
 ): SystemProfile {
-  const { host, release, health, mode, unitFailures = "tolerant" } = args;
+  const { host, release, health, smoke, mode, unitFailures = "tolerant" } = args;
   const { strategy, checkout, confirm, timeouts, preflight, keep, data } = args;
   return new SystemProfile(
     `${name}-system`,
@@ -197,6 +227,7 @@ function createSystem(
       mode,
       probes: health,
       unitFailures,
+      ...(smoke === undefined ? {} : { smoke }),
       confirm,
       timeouts,
       preflight,
@@ -204,7 +235,7 @@ function createSystem(
       ...(data === undefined ? {} : { data }),
       manifest: release.manifest.apply((manifest) => canonicalJson(manifest)),
     },
-    { parent, dependsOn: closures },
+    { parent, dependsOn: first },
   );
 }
 

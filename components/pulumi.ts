@@ -13,6 +13,7 @@ export {
   type ComponentResourceOptions,
   CustomResource,
   type CustomResourceOptions,
+  type Resource,
 } from "@pulumi/pulumi/resource.js";
 export { allConfig } from "@pulumi/pulumi/runtime/config.js";
 export { invoke } from "@pulumi/pulumi/runtime/invoke.js";

@@ -3,12 +3,13 @@ import { cache, publicKey } from "./cache.ts";
 import { checkout } from "./checkout.ts";
 import { connection, machineId } from "./connection.ts";
 import { data } from "./data.ts";
-import { mode } from "./goal.ts";
+import { Goal, mode } from "./goal.ts";
 import { keep } from "./keep.ts";
 import { links } from "./links.ts";
 import { type anyManifest, fullRevision, mutableData, name, system } from "./manifest.ts";
 import { preflight } from "./preflight.ts";
 import { probe, unitName } from "./probe.ts";
+import { smokeMistake, smokeTests } from "./smoke.ts";
 import { storePath } from "./store-path.ts";
 
 /*
@@ -132,6 +133,7 @@ const systemProfileShape = z.strictObject({
   probes: z.array(probe).max(100),
   /** Which failed units make a release fail. `tolerant`: its own. `strict`: any that had not failed before. */
   unitFailures: z.enum(["tolerant", "strict"]).optional(),
+  smoke: smokeTests.optional(),
   confirm: z.boolean(),
   timeouts: z.strictObject({
     ...{ switch: seconds, confirm: seconds, rollback: seconds },
@@ -158,6 +160,12 @@ export const systemProfileInputs = systemProfileShape
   .refine(({ strategy, checkout: given }) => strategy !== "flake" || given !== undefined, {
     path: ["checkout"],
     message: "must be given where the strategy is flake",
+  })
+  .superRefine(({ smoke = [], confirm, mode: wanted, timeouts }, context) => {
+    const waits = confirm && Goal.of(wanted).asksForConfirmation;
+    const mistake = smoke.length === 0 ? undefined : smokeMistake(smoke, waits, timeouts.confirm);
+    if (mistake !== undefined)
+      context.addIssue({ code: "custom", path: ["smoke"], message: mistake });
   });
 export type SystemProfileInputs = z.infer<typeof systemProfileShape>;
 

@@ -7,6 +7,14 @@ export interface Ended {
   readonly timedOut: boolean;
 }
 
+export interface ProcessOptions {
+  /** Ended when we are. Default: it goes on. */
+  readonly endsWithUs?: boolean;
+  /** Beside our own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
 const STDOUT_LIMIT = 64 * 1024 * 1024;
 const STDERR_LIMIT = 64 * 1024;
 
@@ -21,10 +29,13 @@ export function runProcess(
   argv: readonly [string, ...string[]],
   input: string,
   timeoutSeconds: number,
-  { endsWithUs = false } = {},
+  { endsWithUs = false, env = {}, cwd }: ProcessOptions = {},
 ): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(argv[0], argv.slice(1), { stdio: "pipe", detached: true });
+    const child = spawn(argv[0], argv.slice(1), {
+      ...{ stdio: "pipe", detached: true, env: { ...process.env, ...env } },
+      ...(cwd === undefined ? {} : { cwd }),
+    });
     if (endsWithUs && child.pid !== undefined) endingWithUs.add(child.pid);
     const stdout = collect(child.stdout, STDOUT_LIMIT);
     const stderr = collect(child.stderr, STDERR_LIMIT);

@@ -2,7 +2,9 @@ import { z } from "zod";
 import { Goal } from "../../contract/goal.ts";
 import { describeOperator } from "../../contract/job-record.ts";
 import { completeProbe, type Probe } from "../../contract/probe.ts";
+import { releaseFacts } from "../../contract/release-facts.ts";
 import type { SystemProfileInputs } from "../../contract/resources.ts";
+import { CONFIRM_SECONDS } from "../../contract/smoke.ts";
 import { shortPath } from "../../contract/store-path.ts";
 import { contractUnits } from "../../contract/units.ts";
 import { type Verdict, verdict } from "../../contract/verdict.ts";
@@ -13,8 +15,8 @@ import { interruption } from "./interruption.ts";
 import { contractOf, runJob } from "./job.ts";
 import { ourselves } from "./operator.ts";
 import { reach } from "./route.ts";
+import { smoke } from "./smoke.ts";
 
-const CONFIRM_SECONDS = 15;
 const BUILD_SECONDS = 3600;
 const DIAGNOSTICS = { lines: 120, bytes: 8000 };
 
@@ -40,6 +42,7 @@ export async function activate(
   const back = `it goes back to ${from === null ? "what ran before" : shortPath(from)}`;
   let by = describeOperator(ourselves());
   let unconfirmed: string | undefined;
+  let smoked: { readonly failure: string | undefined } | undefined;
   const said = await runJob(executor, {
     command: "activate",
     unit: "nixos-promote-activate",
@@ -67,13 +70,36 @@ export async function activate(
     },
     say: (sentence) => report.warn(sentence),
     onStatus: async (status, jobId) => {
-      if (status.step === "await-confirmation" && !interruption.happened)
-        unconfirmed = await confirmOver(executor, jobId);
+      if (status.step === "await-confirmation" && !interruption.happened) {
+        smoked ??= { failure: await smokeOf(wanted, jobId, report) };
+        if (smoked.failure !== undefined) await takeBack(executor, jobId);
+        else if (!interruption.happened) unconfirmed = await confirmOver(executor, jobId);
+      }
       const trouble = unconfirmed === undefined ? "" : `; ${unconfirmed}; trying again`;
       report.progress(`${status.message ?? ""}${trouble}`);
     },
   });
-  return { verdict: said, by, unconfirmed };
+  const failure = smoked?.failure;
+  if (failure === undefined) return { verdict: said, by, unconfirmed };
+  return { verdict: { ...said, reason: failure }, by, unconfirmed };
+}
+
+/** What only we can see, while the host waits for us. Answers why it must not stay. */
+async function smokeOf(
+  wanted: SystemProfileInputs,
+  id: string,
+  report: Reporter,
+): Promise<string | undefined> {
+  if (wanted.smoke === undefined) return undefined;
+  report.progress(`smoke: ${wanted.smoke.map(({ name }) => name).join(", ")}`);
+  return smoke(wanted.smoke, releaseFacts({ ...wanted, transaction: id }));
+}
+
+/** So that the host need not wait until its patience ends; without our confirmation it goes back anyway. */
+async function takeBack(executor: Executor, id: string): Promise<void> {
+  try {
+    await call(executor, "cancel", { id }, z.object({ cancelled: z.boolean() }));
+  } catch {}
 }
 
 /** What two activations have to agree in to be the same. */

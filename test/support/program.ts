@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { MockCallArgs, MockResourceArgs } from "@pulumi/pulumi/runtime/mocks.js";
+import { type Registration, recordRegistrations } from "./registrations.ts";
 import { EVALUATION, hostState, MANIFEST, SYSTEM_A, SYSTEM_B } from "./samples.ts";
 import { configOf } from "./stack-config.ts";
 
@@ -26,6 +27,8 @@ export interface Ran {
   readonly urns: string[];
   readonly logged: string[];
   readonly warned: string[];
+  /** Each resource with the options that it was registered with. */
+  readonly registrations: Registration[];
   /** The inputs of the one resource of a type. */
   inputsOf(type: string): Record<string, unknown>;
 }
@@ -72,6 +75,7 @@ export async function runProgram(world: World): Promise<Ran> {
     world.preview ?? false,
     "organization",
   );
+  const registrations = recordRegistrations();
   pulumi.runtime.setAllConfig(textOf({ ...configOf(world.stack), ...world.config }));
   Object.assign(pulumi.log, {
     info: async (message: string) => void logged.push(message),
@@ -83,7 +87,7 @@ export async function runProgram(world: World): Promise<Ran> {
   const outputs: Record<string, unknown> = { ...(await (program.default?.() ?? program)) };
   await settled();
   return {
-    ...{ outputs, resources, calls, logged, warned },
+    ...{ outputs, resources, calls, logged, warned, registrations },
     urns: [...internals.getMonitor().getRegisteredResources().keys()],
     inputsOf: (type) => onlyOne(resources.filter((resource) => resource.type === type)).inputs,
   };
@@ -121,7 +125,7 @@ const internals = pulumi.runtime as unknown as {
   getMonitor(): { getRegisteredResources(): Map<string, unknown> };
 };
 
-async function settled(): Promise<void> {
+export async function settled(): Promise<void> {
   for (let round = 0; round < 5; round += 1) {
     await internals.waitForRPCs();
     await new Promise((resume) => setImmediate(resume));
