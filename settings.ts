@@ -213,7 +213,7 @@ export function parseSettings(raw: Record<string, unknown>, project = "choiros")
   );
 }
 
-function sayIssues(error: z.ZodError, project: string): string {
+export function sayIssues(error: z.ZodError, project: string): string {
   return error.issues.flatMap((issue) => mistakesOf(issue, project)).join("\n");
 }
 

@@ -192,7 +192,7 @@ function isOffered(value: unknown): value is Offered {
 }
 
 /** A bare name means a stack of this project. */
-function stackName(stack: string): string {
+export function stackName(stack: string): string {
   const parts = stack.split("/");
   if (parts.length === 3) return stack;
   const [project, name] = parts.length === 2 ? parts : [pulumi.getProject(), stack];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { assertRuns, eventually, isActive, pointers, World } from "./world.ts";
 
 describe("smoke tests from the operator's machine, while prod waits for its confirmation", function () {
@@ -21,7 +21,7 @@ describe("smoke tests from the operator's machine, while prod waits for its conf
       `    - {kind: http, name: public, url: "${url}", status: [204], deadlineSeconds: 3}`,
       `    - {kind: command, name: browser, argv: [sh, -c, "env >'${marker()}'"]}`,
     ];
-    appendFileSync(world.project.stackFile("prod"), `${lines.join("\n")}\n`);
+    world.configure("prod", "config:\n", `config:\n${lines.join("\n")}\n`);
   });
 
   after("the lab goes", () => world?.close());

@@ -1,0 +1,15 @@
+import { loadCloudSettings } from "./cloud-settings.ts";
+import { createTraffic } from "./components/traffic/index.ts";
+
+// A stack without a host: what stands around hosts, and which of them gets public traffic. The SDK of a
+// cloud takes most of a second to load, so that only a stack that has something there loads it.
+const settings = loadCloudSettings();
+
+export const aws =
+  settings.aws && (await import("./components/aws/index.ts")).createAws(settings.aws);
+
+export const ovh =
+  settings.ovh && (await import("./components/ovh/index.ts")).createOvh(settings.ovh);
+
+/** The host that gets it. */
+export const traffic = settings.traffic && (await createTraffic(settings.traffic)).to;
