@@ -14,7 +14,9 @@ export interface Registration {
   readonly ignoreChanges: string[];
   readonly replaceOnChanges: string[];
   readonly secretOutputs: string[];
-  readonly aliases: number;
+  /** Former names. */
+  readonly aliases: string[];
+  readonly provider: string;
   /** The id of an existing resource that is taken over. */
   readonly importId: string;
 }
@@ -31,7 +33,8 @@ interface Request {
   getIgnorechangesList(): string[];
   getReplaceonchangesList(): string[];
   getAdditionalsecretoutputsList(): string[];
-  getAliasesList(): unknown[];
+  getAliasesList(): { getSpec(): { getName(): string } | undefined; getUrn(): string }[];
+  getProvider(): string;
   getImportid(): string;
 }
 interface Monitor {
@@ -66,7 +69,8 @@ export function registrationOf(request: Request): Registration {
     ignoreChanges: request.getIgnorechangesList(),
     replaceOnChanges: request.getReplaceonchangesList(),
     secretOutputs: request.getAdditionalsecretoutputsList(),
-    aliases: request.getAliasesList().length,
+    aliases: request.getAliasesList().map((one) => one.getSpec()?.getName() ?? one.getUrn()),
+    provider: request.getProvider(),
     importId: request.getImportid(),
   };
 }
