@@ -1,6 +1,7 @@
 import { z } from "zod";
 import * as pulumi from "./components/pulumi.ts";
 import { aws } from "./contract/aws.ts";
+import { install } from "./contract/install.ts";
 import { ovh } from "./contract/ovh.ts";
 import { traffic } from "./contract/traffic.ts";
 import { sayIssues } from "./settings.ts";
@@ -9,6 +10,7 @@ import { sayIssues } from "./settings.ts";
 export const cloudSettings = z.strictObject({
   aws: aws.optional(),
   ovh: ovh.optional(),
+  install: install.optional(),
   traffic: traffic.optional(),
 });
 export type CloudSettings = z.infer<typeof cloudSettings>;

@@ -1,4 +1,5 @@
 import { loadCloudSettings } from "./cloud-settings.ts";
+import { install } from "./components/install.ts";
 import { createTraffic } from "./components/traffic/index.ts";
 
 // A stack without a host: what stands around hosts, and which of them gets public traffic. The SDK of a
@@ -10,6 +11,9 @@ export const aws =
 
 export const ovh =
   settings.ovh && (await import("./components/ovh/index.ts")).createOvh(settings.ovh);
+
+/** The hosts that were made NixOS. */
+export const installed = settings.install && (await install(settings.install));
 
 /** The host that gets it. */
 export const traffic = settings.traffic && (await createTraffic(settings.traffic)).to;

@@ -74,15 +74,12 @@ function createCommand(
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Resource {
   const { argv, seconds, directory } = callOf(hook);
-  const last = argv.at(-1) ?? "";
   if (hook.on === undefined)
     return new local.Command(
       name,
       {
-        interpreter: ["timeout", KILL_AFTER, `${seconds}`, ...argv.slice(0, -1)],
-        create: last,
+        ...localCall(argv, seconds),
         environment: facts,
-        addPreviousOutputInEnv: false,
         ...(directory === undefined ? {} : { dir: directory }),
       },
       opts,
@@ -99,7 +96,15 @@ function createCommand(
   );
 }
 
-/** The plugin passes program and arguments as they are; no shell reads them. */
+/** The plugin runs the interpreter with the command as one more argument: no shell reads any of it. */
+export function localCall(argv: readonly string[], seconds: number) {
+  return {
+    interpreter: ["timeout", KILL_AFTER, `${seconds}`, ...argv.slice(0, -1)],
+    create: argv.at(-1) ?? "",
+    addPreviousOutputInEnv: false,
+  };
+}
+
 function callOf(hook: Hook): { argv: string[]; seconds: number; directory?: string | undefined } {
   if (hook.kind === "http") {
     const { url, status, deadlineSeconds } = hook;

@@ -17,7 +17,7 @@ const name = z
  * Where a hook runs. The plugin that reaches it is no OpenSSH: it reads no ssh configuration, takes keys
  * from the agent, and trusts any machine whose host key it is not told.
  */
-const remote = z.strictObject({
+export const hookTarget = z.strictObject({
   host: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,254}$/, "must be a host name or an address; no alias"),
@@ -33,11 +33,11 @@ const remote = z.strictObject({
       'must be a public key such as "ssh-ed25519 AAAA…", as `ssh-keyscan` prints it',
     ),
 });
-export type Remote = z.infer<typeof remote>;
+export type Remote = z.infer<typeof hookTarget>;
 
 const common = {
   name,
-  on: remote.optional().describe("Where it runs. Default: this machine."),
+  on: hookTarget.optional().describe("Where it runs. Default: this machine."),
 };
 const [http] = smokeTest.options;
 
