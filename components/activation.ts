@@ -244,7 +244,7 @@ function runs(live: Live, toplevel: string | undefined): boolean {
 }
 
 function showPlan(
-  { host, release, copy, health, mode }: ActivationArgs,
+  { host, release, copy, health, smoke, mode }: ActivationArgs,
   goods: Goods,
   system: SystemProfile,
 ): void {
@@ -256,6 +256,7 @@ function showPlan(
       ...(links === undefined ? {} : { links }),
       transport: transportOf(copy, release),
       probes: health,
+      ...(smoke === undefined ? {} : { smoke }),
     });
     const settled = plan.from === plan.to && plan.links.length === 0 && !plan.running;
     if (!settled || plan.drift.length > 0 || plan.pending.length > 0)

@@ -223,6 +223,7 @@ export const getPlanInputs = z.strictObject({
   builder: connection,
   transport: transport.optional(),
   probes: z.array(probe),
+  smoke: smokeTests.optional(),
 });
 export type GetPlanInputs = z.infer<typeof getPlanInputs>;
 

@@ -1,21 +1,16 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import type { Policy } from "../../components/aws/policies.ts";
-import { ACCOUNT, type CloudRan, INSTANCE, REGION, runCloud } from "../support/cloud.ts";
+import { ACCOUNT, type CloudRan, INSTANCE, policyIn, REGION, runCloud } from "../support/cloud.ts";
 import { isAllowed } from "../support/iam.ts";
 
 const BUCKET = "example-closures";
-const PROVIDER = `arn:aws:iam::${ACCOUNT}:oidc-provider/token.actions.githubusercontent.com`;
 const base = { region: REGION, account: ACCOUNT };
 const created = {
   ...{ from: "create", ami: "ami-0123456789abcdef0", instanceType: "m7a.large" },
   ...{ vpcId: "vpc-0123456789abcdef0", subnetId: "subnet-0123456789abcdef0" },
 };
 const adopted = { from: "adopt", instanceId: INSTANCE };
-
-function policyIn({ inputs }: { inputs: Record<string, unknown> }, key = "policy"): Policy {
-  return JSON.parse(String(inputs[key])) as Policy;
-}
 
 async function refusal(aws: object): Promise<string> {
   try {
@@ -177,114 +172,6 @@ describe("a stack with AWS", () => {
     });
   });
 
-  describe("the cache", () => {
-    let ran: CloudRan;
-    before(async () => {
-      ran = await runCloud({
-        aws: { ...base, cache: { bucket: BUCKET }, builderRole: "grind-role" },
-      });
-    });
-    const of = (kind: string) => ran.the(`aws:s3/${kind}`).inputs;
-
-    it("stays when the stack goes, and is never emptied", () => {
-      const { inputs, protect, retainOnDelete } = ran.the("aws:s3/bucket:Bucket");
-      assert.ok(protect && retainOnDelete);
-      assert.deepEqual([inputs["bucket"], inputs["forceDestroy"]], [BUCKET, false]);
-    });
-
-    it("is private, encrypted and versioned", () => {
-      assert.deepEqual(of("bucketPublicAccessBlock:BucketPublicAccessBlock"), {
-        bucket: BUCKET,
-        ...{ blockPublicAcls: true, blockPublicPolicy: true },
-        ...{ ignorePublicAcls: true, restrictPublicBuckets: true },
-      });
-      assert.deepEqual(of("bucketVersioning:BucketVersioning")["versioningConfiguration"], {
-        status: "Enabled",
-      });
-      assert.deepEqual(
-        of("bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration")[
-          "rules"
-        ],
-        [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
-      );
-      assert.deepEqual(of("bucketOwnershipControls:BucketOwnershipControls")["rule"], {
-        objectOwnership: "BucketOwnerEnforced",
-      });
-    });
-
-    it("loses no object by its age: only what was replaced or deleted, and uploads that never ended", () => {
-      const rules = of("bucketLifecycleConfiguration:BucketLifecycleConfiguration")["rules"];
-      const HARMLESS = [
-        "id",
-        "status",
-        "filter",
-        "noncurrentVersionExpiration",
-        "abortIncompleteMultipartUpload",
-      ];
-      for (const rule of rules as Record<string, unknown>[])
-        assert.deepEqual(
-          Object.keys(rule).filter((key) => !HARMLESS.includes(key)),
-          [],
-          String(rule["id"]),
-        );
-      assert.deepEqual((rules as Record<string, unknown>[])[0]?.["noncurrentVersionExpiration"], {
-        noncurrentDays: 90,
-      });
-    });
-
-    it("has rules about versions only once it has versions", () => {
-      const { dependsOn } = ran.the(
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-      );
-      assert.ok(dependsOn.includes("aws:s3/bucketVersioning:BucketVersioning::cache-versions"));
-    });
-
-    it("is added to by the builder, who deletes nothing and touches no other bucket", () => {
-      const policy = ran.the("aws:iam/rolePolicy:RolePolicy");
-      assert.equal(policy.inputs["role"], "grind-role");
-      const may = (action: string, resource: string) =>
-        isAllowed([policyIn(policy)], { action, resources: [resource] });
-      assert.ok(may("s3:PutObject", `arn:aws:s3:::${BUCKET}/nar/x.nar.zst`));
-      assert.ok(may("s3:GetObject", `arn:aws:s3:::${BUCKET}/x.narinfo`));
-      assert.ok(may("s3:ListBucket", `arn:aws:s3:::${BUCKET}`));
-      for (const action of ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectAcl"])
-        assert.ok(!may(action, `arn:aws:s3:::${BUCKET}/x.narinfo`), action);
-      for (const action of [
-        "s3:PutLifecycleConfiguration",
-        "s3:PutBucketPolicy",
-        "s3:DeleteBucket",
-      ])
-        assert.ok(!may(action, `arn:aws:s3:::${BUCKET}`), action);
-      assert.ok(!may("s3:PutObject", "arn:aws:s3:::another-bucket/x"));
-    });
-
-    it("is spoken to over encrypted connections only, whatever else somebody may do", () => {
-      const everything: Policy = {
-        Version: "2012-10-17",
-        Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
-      };
-      const policies = [everything, policyIn(ran.the("aws:s3/bucketPolicy:BucketPolicy"))];
-      const may = (secure: string) =>
-        isAllowed(policies, {
-          ...{ action: "s3:GetObject", resources: [`arn:aws:s3:::${BUCKET}/x`] },
-          context: { "aws:SecureTransport": secure },
-        });
-      assert.ok(may("true"));
-      assert.ok(!may("false"));
-    });
-
-    it("is told to [copy.caches] by a URL that the settings take", async () => {
-      const { cache: url } = ran.outputs["aws"] as { cache: string };
-      const { cache } = await import("../../contract/cache.ts");
-      assert.deepEqual(cache.parse({ pull: url, push: url }), { pull: url, push: url });
-    });
-
-    it("leaves no signing key in the state: nothing of ours has one", () => {
-      const ours = ran.registrations.filter(({ type }) => type.startsWith("aws:"));
-      assert.doesNotMatch(JSON.stringify(ours.map(({ inputs }) => inputs)), /secret|signing|key/i);
-    });
-  });
-
   describe("the SSM document", () => {
     it("is the file of docs/, to the byte", async () => {
       const { the, outputs } = await runCloud({
@@ -320,79 +207,6 @@ describe("a stack with AWS", () => {
         for (const text of ["'; reboot; '", "$(id)", "a b", "a\nb", "{{ ssm:secret }}"])
           assert.doesNotMatch(text, new RegExp(allowedPattern), name);
       }
-    });
-  });
-
-  describe("the role of GitHub's jobs", () => {
-    const github = { repository: "example/choiros", environment: "production" };
-    let ran: CloudRan;
-    before(async () => {
-      ran = await runCloud({
-        aws: { ...base, hosts: { prod: adopted }, document: { name: "nixos-promote" }, github },
-      });
-    });
-
-    const claims = (sub: string, aud = "sts.amazonaws.com") => ({
-      "token.actions.githubusercontent.com:sub": sub,
-      "token.actions.githubusercontent.com:aud": aud,
-    });
-    const takes = (context: Record<string, string>, Federated = PROVIDER) =>
-      isAllowed([policyIn(ran.the("aws:iam/role:Role"), "assumeRolePolicy")], {
-        ...{ action: "sts:AssumeRoleWithWebIdentity", principal: { Federated }, context },
-      });
-
-    it("is taken by jobs of that environment of that repository", () => {
-      assert.ok(takes(claims("repo:example/choiros:environment:production")));
-    });
-
-    for (const [who, context] of [
-      ["another repository", claims("repo:example/other:environment:production")],
-      ["another owner", claims("repo:evil/choiros:environment:production")],
-      ["another environment", claims("repo:example/choiros:environment:staging")],
-      ["a branch", claims("repo:example/choiros:ref:refs/heads/main")],
-      ["a pull request", claims("repo:example/choiros:pull_request")],
-      ["a name that only begins so", claims("repo:example/choiros:environment:production-2")],
-      [
-        "a token that was made for somebody else",
-        claims("repo:example/choiros:environment:production", "other"),
-      ],
-      ["a token that says nothing of that", {}],
-    ] as const)
-      it(`is not taken by ${who}`, () => assert.ok(!takes(context)));
-
-    it("is not taken by tokens of another provider", () => {
-      const context = claims("repo:example/choiros:environment:production");
-      assert.ok(!takes(context, `arn:aws:iam::${ACCOUNT}:oidc-provider/evil.example.com`));
-    });
-
-    it("may operate the hosts of this stack by our document, and nothing else", () => {
-      const policies = [policyIn(ran.the("aws:iam/rolePolicy:RolePolicy"))];
-      const send = (document: string, instance: string) =>
-        isAllowed(policies, { action: "ssm:SendCommand", resources: [document, instance] });
-      const ours = `arn:aws:ssm:${REGION}:${ACCOUNT}:document/nixos-promote`;
-      const prod = `arn:aws:ec2:${REGION}:${ACCOUNT}:instance/${INSTANCE}`;
-      assert.ok(send(ours, prod));
-      assert.ok(!send(`arn:aws:ssm:${REGION}::document/AWS-RunShellScript`, prod));
-      assert.ok(!send(ours, `arn:aws:ec2:${REGION}:${ACCOUNT}:instance/i-0fedcba9876543210`));
-      assert.ok(isAllowed(policies, { action: "ssm:GetCommandInvocation" }));
-      for (const action of [
-        "ssm:StartSession",
-        "ec2:TerminateInstances",
-        "iam:CreateRole",
-        "s3:GetObject",
-      ])
-        assert.ok(!isAllowed(policies, { action }), action);
-    });
-
-    it("stands on the provider that the account has, or makes it and leaves it there", async () => {
-      assert.ok(!ran.registrations.some(({ type }) => type.includes("openIdConnect")));
-      const made = await runCloud({
-        aws: { ...base, github: { ...github, createProvider: true } },
-      });
-      const provider = made.the("aws:iam/openIdConnectProvider:OpenIdConnectProvider");
-      assert.equal(provider.inputs["url"], "https://token.actions.githubusercontent.com");
-      assert.deepEqual(provider.inputs["clientIdLists"], ["sts.amazonaws.com"]);
-      assert.ok(provider.retainOnDelete);
     });
   });
 

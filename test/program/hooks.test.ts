@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { systemProfileInputs } from "../../contract/resources.ts";
+import { getPlanInputs, systemProfileInputs } from "../../contract/resources.ts";
 import { type CommandInputs, runAsLogin, runLocally } from "../support/command-plugin.ts";
 import { type Ran, runProgram, TRANSACTION } from "../support/program.ts";
 import type { Registration } from "../support/registrations.ts";
@@ -252,6 +252,14 @@ describe("smoke tests", () => {
     const inputs = ran.inputsOf("nixos:index:SystemProfile");
     assert.deepEqual(inputs["smoke"], smoke);
     systemProfileInputs.parse(inputs);
+  });
+
+  it("are named by the preview", async () => {
+    const ran = await runProgram({
+      ...{ stack: "prod", offer, preview: true, config: { "choiros:smoke": smoke } },
+    });
+    const asked = ran.calls.find(({ token }) => token === "nixos:index:getPlan")?.inputs;
+    assert.deepEqual(getPlanInputs.parse(asked).smoke, smoke);
   });
 
   it("are no input where there are none: the state of a stack without them stays as it is", async () => {

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { MockCallArgs, MockResourceArgs } from "@pulumi/pulumi/runtime/mocks.js";
+import type { Policy } from "../../components/aws/policies.ts";
 import { resolved, settled } from "./program.ts";
 import { type Registration, recordRegistrations } from "./registrations.ts";
 
@@ -87,4 +88,9 @@ function stateOf(args: MockResourceArgs, stacks: Record<string, object>): object
     return { privateIp: "192.0.2.11", publicIp: "198.51.100.11" };
   if (type === "aws:iam/instanceProfile:InstanceProfile") return { name };
   return {};
+}
+
+/** The policy that a resource holds. */
+export function policyIn({ inputs }: Registration, key = "policy"): Policy {
+  return JSON.parse(String(inputs[key])) as Policy;
 }

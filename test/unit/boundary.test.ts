@@ -4,7 +4,10 @@ import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const PROGRAM = ["start.ts", "index.ts", "settings.ts", "components/**/*.ts"];
+const PROGRAM = [
+  ...["start.ts", "index.ts", "settings.ts", "cloud.ts", "cloud-settings.ts"],
+  "components/**/*.ts",
+];
 const PROVIDER = ["providers/**/*.ts"];
 const ROOTS = ["contract/**/*.ts", ...PROGRAM, ...PROVIDER];
 
@@ -59,8 +62,7 @@ describe("the boundary between the program's process and the provider's", () => 
   });
 
   it("no file of the provider imports the program", () => {
-    const isProgram = (from: string) =>
-      from.startsWith("components/") || from === "index.ts" || from === "settings.ts";
+    const isProgram = (from: string) => from.startsWith("components/") || PROGRAM.includes(from);
     assert.deepEqual(offences(PROVIDER, isProgram), []);
   });
 
@@ -69,6 +71,27 @@ describe("the boundary between the program's process and the provider's", () => 
       offences(ROOTS, (from) => from === "@pulumi/pulumi" || from === "@pulumi/pulumi/index.js"),
       [],
     );
+  });
+
+  it("the SDKs of clouds are imported where a stack has something there, and nowhere else", () => {
+    const importers = (sdk: string) =>
+      filesOf(ROOTS).filter((file) => importsOf(file).some((from) => from.startsWith(sdk)));
+    const isLazy = (file: string) =>
+      file.startsWith("components/aws/") || /^components\/traffic\/(?!index)/.test(file);
+    assert.deepEqual(
+      importers("@pulumi/aws").filter((file) => !isLazy(file)),
+      [],
+    );
+    assert.deepEqual(importers("@ovhcloud/pulumi-ovh"), [
+      "components/ovh/host.ts",
+      "components/traffic/ovh-ip.ts",
+      "components/traffic/ovh-record.ts",
+    ]);
+    // Dynamically, as test/program/lazy.test.ts measures.
+    assert.deepEqual(importers("@pulumi/command"), [
+      "components/hooks.ts",
+      "components/install.ts",
+    ]);
   });
 
   it("what both share imports nothing but zod, and hashes", () => {

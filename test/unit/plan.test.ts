@@ -128,6 +128,14 @@ describe("the plan", () => {
     );
   });
 
+  it("names the smoke tests, where there are some", () => {
+    assert.match(
+      planText({ ...plan, smoke: ["public", "browser"] }),
+      /\n {2}smoke {5}public, browser\n/,
+    );
+    assert.doesNotMatch(planText(plan), /smoke/);
+  });
+
   it("of a host that nobody managed before says so", () => {
     const text = planText({ ...plan, fromRev: null, from: null });
     assert.match(text, /^choiros-prod: unmanaged -> 9ace77e00000/);

@@ -3,6 +3,7 @@ import { Goal, type Mode } from "../../../contract/goal.ts";
 import type { HostState } from "../../../contract/host-state.ts";
 import type { Links } from "../../../contract/links.ts";
 import type { Probe } from "../../../contract/probe.ts";
+import type { SmokeTest } from "../../../contract/smoke.ts";
 import { describeRunning } from "../last-transaction.ts";
 import type { Source } from "../sources.ts";
 import { type PackageChange, packageChanges } from "./packages.ts";
@@ -35,6 +36,8 @@ export interface Plan {
   /** Sentences; what takes effect only after a reboot. */
   readonly reboot: string[];
   readonly probes: string[];
+  /** Tests from the operator's machine. */
+  readonly smoke?: string[];
   readonly drift: string[];
   /** When and how it takes effect, where that is not at once and for good. */
   readonly effect: string | null;
@@ -63,6 +66,7 @@ export interface Seen {
   readonly mode: Mode;
   readonly state: HostState;
   readonly probes: readonly Probe[];
+  readonly smoke?: readonly SmokeTest[] | undefined;
   readonly drift: string[];
   readonly pending: string[];
   readonly links?: Links | undefined;
@@ -81,6 +85,7 @@ export function unknownPlan(seen: Seen): Plan {
     units: NO_UNITS,
     reboot: [],
     probes: seen.probes.map(({ name }) => name),
+    ...(seen.smoke === undefined ? {} : { smoke: seen.smoke.map(({ name }) => name) }),
     drift: seen.drift,
     effect: Goal.of(seen.mode).effect ?? null,
     pending: seen.pending,

@@ -59,6 +59,7 @@ function rows(plan: Plan): [string, string][] {
     ...links,
     ...listed("reboot", plan.reboot, undefined),
     ["probes", plan.probes.join(", ") || "none"],
+    ...listed("smoke", plan.smoke === undefined ? [] : [plan.smoke.join(", ")], undefined),
     ...effect,
     ...ends,
   ];
