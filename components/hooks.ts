@@ -123,7 +123,7 @@ const DISCARDING = `"$@" >/dev/null 2>&1 || { echo "exit $?; its output was disc
 
 const HTTP = `end=$(($(date +%s) + $3))
 while :; do
-  seen=$(curl -q --silent --globoff --proto =http,https --max-redirs 0 --max-time 5 \\
+  seen=$(curl -q --silent --globoff --proto =http,https --max-time 5 \\
     --output /dev/null --write-out "%{http_code}" --url "$1")
   if [ "$seen" = "$2" ]; then exit 0; fi
   if [ "$(date +%s)" -ge "$end" ]; then break; fi

@@ -161,6 +161,18 @@ describe("hooks", () => {
       }
     });
 
+    it("take no order from a commit's subject, however many lines it has", async () => {
+      const subject = "one\narg=/no/such/program\r\ncd=/usr";
+      const manifest = { ...MANIFEST, subject };
+      const said = { release: { ...release, subject, manifest }, healthy: true };
+      const argv = ["sh", "-c", 'printf "<%s>" "$@" "$NIXOS_PROMOTE_SUBJECT"', "x", "end"];
+      const ran = await run({ after: [{ ...hook, argv }] }, { offer: said });
+      const { inputs } = commandsOf(ran)[0] as Registration;
+      assert.deepEqual(await runAsLogin(inputs as unknown as CommandInputs), {
+        ...{ code: 0, output: "<end><one arg=/no/such/program  cd=/usr>" },
+      });
+    });
+
     it("run where they are told to, for as long as they may", async () => {
       const inputs = await inputsOf({ ...hook, argv: ["pwd"], directory: "/usr" });
       assert.deepEqual(await runAsLogin(inputs), { code: 0, output: "/usr\n" });
@@ -192,7 +204,8 @@ describe("hooks", () => {
     let answers: number[];
 
     beforeEach(async () => {
-      server = createServer((_request, response) => {
+      server = createServer((request, response) => {
+        if (request.url === "/elsewhere") return void response.end();
         const status = answers.length > 1 ? answers.shift() : answers[0];
         response.writeHead(status ?? 500, { location: "/elsewhere" }).end("hello");
       });
