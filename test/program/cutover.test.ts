@@ -5,7 +5,7 @@ import { runCloud } from "../support/cloud.ts";
 import { previewOf } from "../support/preview.ts";
 import { runProgram } from "../support/program.ts";
 import type { Registration } from "../support/registrations.ts";
-import { EVALUATION, GRIND, MANIFEST, pathOf, REV } from "../support/samples.ts";
+import { EVALUATION, GRIND, MANIFEST, pathOf, REV, withId } from "../support/samples.ts";
 import { configOf } from "../support/stack-config.ts";
 
 const yaml: { load(text: string): unknown } = createRequire(import.meta.url)("js-yaml");
@@ -16,11 +16,11 @@ const hosts = {
   ...MANIFEST.hosts,
   "choiros-a": {
     ...{ path: pathOf("nixos-system-choiros-a-b"), narHash: "sha256-AAAA" },
-    ...{ narSize: 1000, closureSize: 5000 },
+    ...{ narSize: 1000, closureSize: 5000, system: "x86_64-linux" },
   },
 };
 const release = { rev: REV, subject: EVALUATION.subject, builder: GRIND };
-const offer = { release: { ...release, manifest: { ...MANIFEST, hosts } }, healthy: true };
+const offer = { release: { ...release, manifest: withId({ ...MANIFEST, hosts }) }, healthy: true };
 const stacks = { "organization/choiros/prod-ovh": { healthy: true } };
 
 /** What the program registers for the settings of one stack. */

@@ -5,12 +5,12 @@ import { getPlanInputs, systemProfileInputs } from "../../contract/resources.ts"
 import { type CommandInputs, runAsLogin, runLocally } from "../support/command-plugin.ts";
 import { type Ran, runProgram, TRANSACTION } from "../support/program.ts";
 import type { Registration } from "../support/registrations.ts";
-import { GRIND, MANIFEST, REV, SYSTEM_A, SYSTEM_B } from "../support/samples.ts";
+import { GRIND, MANIFEST, REV, SYSTEM_A, SYSTEM_B, withId } from "../support/samples.ts";
 
 const SUBJECT = "say $(hello) `now` '; \"";
 const release = { rev: REV, subject: SUBJECT, builder: GRIND };
 const offer = {
-  release: { ...release, manifest: { ...MANIFEST, subject: SUBJECT } },
+  release: { ...release, manifest: withId({ ...MANIFEST, subject: SUBJECT }) },
   healthy: true,
 };
 const on = { host: "192.0.2.20", hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA" };
@@ -163,7 +163,7 @@ describe("hooks", () => {
 
     it("take no order from a commit's subject, however many lines it has", async () => {
       const subject = "one\narg=/no/such/program\r\ncd=/usr";
-      const manifest = { ...MANIFEST, subject };
+      const manifest = withId({ ...MANIFEST, subject });
       const said = { release: { ...release, subject, manifest }, healthy: true };
       const argv = ["sh", "-c", 'printf "<%s>" "$@" "$NIXOS_PROMOTE_SUBJECT"', "x", "end"];
       const ran = await run({ after: [{ ...hook, argv }] }, { offer: said });
