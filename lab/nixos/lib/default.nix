@@ -2,7 +2,9 @@
 # `nixosSystem` takes what nixpkgs' function takes and gives back the same shape:
 # `config.system.build.toplevel` is the system.
 let
-  lib = import ./modules.nix // import ./text.nix;
+  modules = import ./modules.nix;
+  text = import ./text.nix;
+  lib = modules // text // import ./options.nix (modules // text);
   pkgsFor = system: import ./pkgs.nix { inherit lib system; };
 in
 {

@@ -1,6 +1,6 @@
-# The module system in small: imports, options with defaults, mkIf, mkMerge, mkForce, mkDefault.
-# A value is merged by its shape: attribute sets by name, lists by concatenation, everything else
-# must agree. A name that no option declares is an error, as it is in NixOS.
+# The module system in small: imports, options with types and defaults, mkIf, mkMerge, mkForce, mkDefault, mkOrder.
+# A value is merged by its option's type (types.nix), and without one by its shape: attribute sets by name, lists by
+# concatenation, everything else must agree. A name that no option declares is an error, as it is in NixOS.
 let
   inherit (builtins)
     attrNames
@@ -28,6 +28,7 @@ let
   showPath = builtins.concatStringsSep ".";
 
   defaultPriority = 100;
+  defaultOrder = 1000;
   mkOverride = priority: content: {
     _type = "override";
     inherit priority content;
@@ -99,8 +100,10 @@ let
   mergeTree =
     path: options: rawDefinitions:
     if isMarked "option" options then
-      mergeValue path (
-        (if options ? default then [ (mkOverride 1500 options.default) ] else [ ]) ++ rawDefinitions
+      (options.apply or (v: v)) (
+        (options.type.merge or mergeValue) path (
+          (if options ? default then [ (mkOverride 1500 options.default) ] else [ ]) ++ rawDefinitions
+        )
       )
     else
       let
@@ -115,29 +118,35 @@ let
           mergeTree (path ++ [ name ]) sub (map (d: d.${name}) (filter (d: d ? ${name}) definitions))
         ) options;
 
-  # The definitions that count: conditions are true, and of all the highest priority.
+  # The definitions that count: conditions are true, and of all the highest priority; in the order that mkOrder asks for.
   discharge =
     definitions:
     let
       weigh =
-        priority: d:
+        priority: order: d:
         if isMarked "merge" d then
-          concatMap (weigh priority) d.contents
+          concatMap (weigh priority order) d.contents
         else if isMarked "if" d then
-          (if d.condition then weigh priority d.content else [ ])
+          (if d.condition then weigh priority order d.content else [ ])
         else if isMarked "override" d then
-          weigh d.priority d.content
+          weigh d.priority order d.content
+        else if isMarked "order" d then
+          weigh priority d.priority d.content
         else
           [
             {
-              inherit priority;
+              inherit priority order;
               value = d;
             }
           ];
-      weighed = concatMap (weigh defaultPriority) definitions;
+      weighed = concatMap (weigh defaultPriority defaultOrder) definitions;
       best = foldl' (low: d: if d.priority < low then d.priority else low) 10000 weighed;
+      counting = filter (d: d.priority == best) weighed;
+      isOrdered = builtins.any (d: d.order != defaultOrder) counting;
     in
-    map (d: d.value) (filter (d: d.priority == best) weighed);
+    map (d: d.value) (
+      if isOrdered then builtins.sort (a: b: a.order < b.order) counting else counting
+    );
 
   # Attribute sets of every priority are merged by name, so that an option's default set and a
   # user's set live together; below, priorities decide.
@@ -180,30 +189,55 @@ let
   filterAttrs =
     keep: set:
     removeAttrs set (filter (name: !(keep name set.${name})) (attrNames set));
+
+  mkOrder = priority: content: {
+    _type = "order";
+    inherit priority content;
+  };
+
+  # `prefix` is where the options stand, for a submodule.
+  evalModules =
+    {
+      modules,
+      specialArgs ? { },
+      prefix ? [ ],
+    }:
+    let
+      found = collect (specialArgs // { inherit config options; }) modules;
+      options = mergeOptions prefix (map (m: m.options) found);
+      config = mergeTree prefix options (map (m: m.config) found);
+    in
+    {
+      inherit config options;
+    };
 in
 {
   inherit
+    evalModules
     filterAttrs
     isDerivation
     mkIf
+    mkOrder
     mkOverride
     ;
   mkForce = mkOverride 50;
   mkDefault = mkOverride 1000;
+  mkBefore = mkOrder 500;
+  mkAfter = mkOrder 1500;
   mkMerge = contents: {
     _type = "merge";
     inherit contents;
   };
   mkOption = declaration: declaration // { _type = "option"; };
 
-  evalModules =
-    { modules, specialArgs }:
-    let
-      found = collect (specialArgs // { inherit config options; }) modules;
-      options = mergeOptions [ ] (map (m: m.options) found);
-      config = mergeTree [ ] options (map (m: m.config) found);
-    in
-    {
-      inherit config options;
-    };
+  types = import ./types.nix {
+    inherit
+      discharge
+      evalModules
+      isDerivation
+      isTree
+      mergeValue
+      showPath
+      ;
+  };
 }

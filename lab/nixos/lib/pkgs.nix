@@ -48,4 +48,24 @@ rec {
           shift
         done
       '';
+
+  # Debian's own programs, by the names that nixpkgs has for their packages.
+  runtimeShell = "/bin/bash";
+  bash = fromDebian "bash" [ "bash" ];
+  curl = fromDebian "curl" [ "curl" ];
+  git = fromDebian "git" [ "git" ];
+  nix = fromDebian "nix" [ "nix" "nix-env" "nix-store" ];
+  nodejs = fromDebian "nodejs" [ "node" ];
+  openssh = fromDebian "openssh" [ "ssh" ];
+  pulumi = fromDebian "pulumi" [ "pulumi" ];
+  systemd = fromDebian "systemd" [ "systemctl" "systemd-run" ];
+
+  writeShellScript = name: text: writeScript name "#!/bin/bash\n${text}";
+
+  fromDebian =
+    name: programs:
+    run "debian-${name}" { inherit programs; } ''
+      mkdir -p "$out/bin"
+      for program in $programs; do ln -s "/usr/bin/$program" "$out/bin/"; done
+    '';
 }

@@ -19,6 +19,27 @@ rec {
   optionalAttrs = condition: set: if condition then set else { };
   toList = v: if builtins.isList v then v else [ v ];
 
+  mapAttrs' = f: set: builtins.listToAttrs (mapAttrsToList f set);
+  nameValuePair = name: value: { inherit name value; };
+  genAttrs = names: f: builtins.listToAttrs (map (name: nameValuePair name (f name)) names);
+  flatten = v: if builtins.isList v then concatMap flatten v else [ v ];
+  unique = builtins.foldl' (seen: v: if builtins.elem v seen then seen else seen ++ [ v ]) [ ];
+  subtractLists = away: filter (v: !(builtins.elem v away));
+  recursiveUpdate =
+    a: b:
+    a // mapAttrs (name: v: if builtins.isAttrs v && builtins.isAttrs (a.${name} or null) then recursiveUpdate a.${name} v else v) b;
+
+  hasInfix = infix: text: builtins.length (builtins.split (escapeRegex infix) "${text}") > 1;
+  escapeRegex =
+    let
+      special = [ "\\" "[" "{" "(" ")" "^" "$" "?" "*" "+" "|" "." ];
+    in
+    builtins.replaceStrings special (map (c: "\\${c}") special);
+  escapeShellArg = v: "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] (toString v)}'";
+  escapeShellArgs = concatMapStringsSep " " escapeShellArg;
+  concatMapStringsSep = separator: f: list: concatStringsSep separator (map f list);
+  getExe' = package: name: "${package}/bin/${name}";
+
   hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
   hasSuffix =
     suffix: text:
@@ -26,6 +47,12 @@ rec {
       at = builtins.stringLength text - builtins.stringLength suffix;
     in
     at >= 0 && builtins.substring at (-1) text == suffix;
+  removePrefix =
+    prefix: text:
+    if hasPrefix prefix text then
+      builtins.substring (builtins.stringLength prefix) (-1) text
+    else
+      text;
   removeSuffix =
     suffix: text:
     if hasSuffix suffix text then

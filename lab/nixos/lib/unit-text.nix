@@ -72,4 +72,5 @@ in
     };
   timer = _: t: withUnit t { Timer = t.timerConfig or { }; };
   target = _: t: withUnit t { };
+  slice = _: s: withUnit s { Slice = s.sliceConfig or { }; };
 }

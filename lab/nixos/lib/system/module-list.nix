@@ -5,4 +5,7 @@
   ./activation.nix
   ./toplevel.nix
   ./debian.nix
+  ./assertions.nix
+  ./declared.nix
+  ./nix-gc.nix
 ]

@@ -1,4 +1,4 @@
-# systemd.services, .sockets, .timers, .targets and raw systemd.units, as one directory of units:
+# systemd.services, .sockets, .timers, .targets, .slices and raw systemd.units, as one directory of units:
 # what NixOS calls system-units and links from /etc/systemd/system.
 {
   config,
@@ -22,6 +22,7 @@ let
     ++ unitsOf "socket" render.socket config.systemd.sockets
     ++ unitsOf "timer" render.timer config.systemd.timers
     ++ unitsOf "target" render.target config.systemd.targets
+    ++ unitsOf "slice" render.slice config.systemd.slices
     ++ lib.mapAttrsToList (name: declaration: {
       inherit name declaration;
       text = declaration.text or "";
@@ -80,12 +81,22 @@ in
     sockets = lib.mkOption { default = { }; };
     timers = lib.mkOption { default = { }; };
     targets = lib.mkOption { default = { }; };
+    slices = lib.mkOption { default = { }; };
     units = lib.mkOption { default = { }; };
     # Links in the unit directory that no unit of ours makes: name -> target.
     links = lib.mkOption { default = { }; };
+    # The text of every unit by its name, for those who want to read it.
+    texts = lib.mkOption { default = { }; };
     # [Manager] settings of system.conf.
     settings.Manager = lib.mkOption { default = { }; };
   };
+
+  config.systemd.texts = builtins.listToAttrs (
+    map (unit: {
+      inherit (unit) name;
+      value = unit.text;
+    }) declared
+  );
 
   config.environment.etc = {
     "systemd/system".source = pkgs.linkFarm "system-units" (

@@ -45,7 +45,7 @@ in
 
   config.system.nixos.label = lib.mkDefault "${config.system.nixos.release}.lab";
 
-  config.system.build.toplevel =
+  config.system.build.toplevel = config.system.checked (
     pkgs.run "nixos-system-${config.system.name}-${config.system.nixos.label}"
       {
         inherit wrapper init;
@@ -82,5 +82,6 @@ in
         printf %s "$params" > "$out/kernel-params"
         if [ -n "$revision" ]; then printf %s "$revision" > "$out/configuration-revision"; fi
         ${config.system.extraSystemBuilderCmds}
-      '';
+      ''
+  );
 }
