@@ -27,6 +27,7 @@ const ON_HOSTS = { needsLab: true, timeoutMs: 120_000, workers: WORKERS };
 export const ROOMS: readonly Room[] = [
   { name: "unit", about: "pure functions", needsLab: false, timeoutMs: 10_000 },
   { name: "program", about: "the program, with mocks", needsLab: false, timeoutMs: 20_000 },
+  { name: "nixos", about: "the NixOS modules, evaluated and on lab hosts", ...ON_HOSTS },
   { name: "lab", about: "the lab itself", needsLab: true, timeoutMs: 120_000 },
   { name: "switch", about: "switch-to-configuration", ...ON_HOSTS },
   { name: "host", about: "the scripts that run on hosts", ...ON_HOSTS },

@@ -1,0 +1,9 @@
+# Small: builds nothing, and keeps less.
+{
+  fileSystems."/".device = "/dev/disk/by-label/nixos";
+  boot.loader.grub = {
+    enable = true;
+    device = "/dev/sda";
+  };
+  nixos-promote.gc.keepDays = 5;
+}

@@ -1,0 +1,55 @@
+# What tests ask: the two examples, and systems of their own, made of the project's modules.
+let
+  nixos = import ../../lab/nixos/lib;
+  lib = nixos.lib // {
+    inherit (nixos) nixosSystem;
+  };
+  modules = (import ../../nixos/flake.nix).outputs { };
+
+  example =
+    name: inputs:
+    (import (../../nixos/examples + "/${name}/flake.nix")).outputs (
+      {
+        self.rev = "0123456789abcdef0123456789abcdef01234567";
+        nixpkgs = { inherit lib; };
+        nixos-promote = modules;
+      }
+      // inputs
+    );
+
+  pkgs = nixos.pkgsFor "x86_64-linux";
+  package = name: pkgs.run "${name}-1.0" { } ''mkdir -p "$out/bin"; touch "$out/bin/${name}"'';
+in
+rec {
+  inherit lib pkgs package;
+  inherit (modules) nixosModules;
+
+  twoHosts =
+    (example "two-hosts" {
+      sops-nix.nixosModules.sops = ./others/sops-nix.nix;
+      choiros.packages.x86_64-linux = lib.genAttrs [ "hypervisor" "sandbox" "desktop" ] package;
+    }).nixosConfigurations;
+  grind = twoHosts.choiros-grind.config;
+  prod = twoHosts.choiros-prod.config;
+
+  fleet = lib.mapAttrs (_: host: host.config) (
+    (example "fleet" { home-manager.nixosModules.home-manager = ./others/home-manager.nix; }).nixosConfigurations
+  );
+
+  # A host of these modules, beside all of the project's.
+  host =
+    more:
+    (lib.nixosSystem {
+      modules = [
+        modules.nixosModules.default
+        { networking.hostName = "host"; }
+      ]
+      ++ more;
+    }).config;
+
+  sops = ./others/sops-nix.nix;
+  homeManager = ./others/home-manager.nix;
+
+  # Evaluates all of a system, and so what it insists on.
+  whole = config: builtins.unsafeDiscardStringContext config.system.build.toplevel.drvPath;
+}
