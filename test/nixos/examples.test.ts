@@ -1,5 +1,26 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { z } from "zod";
 import { ask, refusal, unit } from "./nix.ts";
+
+const yaml: { load(text: string): unknown } = createRequire(import.meta.url)("js-yaml");
+
+const Workflow = z.object({
+  jobs: z.object({
+    deploy: z.object({
+      "runs-on": z.array(z.string()),
+      strategy: z.object({
+        "fail-fast": z.boolean(),
+        "max-parallel": z.number(),
+        matrix: z.object({ host: z.array(z.string()) }),
+      }),
+      steps: z.array(z.object({ name: z.string(), run: z.string().optional() })),
+    }),
+  }),
+});
 
 const HOST = new URL("../../nixos/examples/two-hosts/host.nix", import.meta.url).pathname;
 
@@ -156,6 +177,44 @@ describe("the example of a fleet", () => {
       bastion: true,
       desk: true,
       media: true,
+    });
+  });
+
+  describe("its workflow", () => {
+    const file = new URL("../../nixos/examples/fleet/deploy.yml", import.meta.url);
+    const { deploy } = Workflow.parse(yaml.load(readFileSync(file, "utf8"))).jobs;
+
+    it("goes through all hosts, one after the other, and not on after a failure", () => {
+      assert.deepEqual([...deploy.strategy.matrix.host].sort(), ask("lib.attrNames fleet"));
+      assert.equal(deploy.strategy.matrix.host[0], "bastion");
+      assert.deepEqual([deploy.strategy["max-parallel"], deploy.strategy["fail-fast"]], [1, true]);
+    });
+
+    it("asks for a runner such as the bastion has", () => {
+      const labels = ask<string[]>("fleet.bastion.services.github-runners.bastion.extraLabels");
+      assert.deepEqual(deploy["runs-on"], ["self-hosted", ...labels]);
+    });
+
+    it("has ssh use the credential that the runner is given", () => {
+      const given = ask<string[]>(
+        "fleet.bastion.services.github-runners.bastion.serviceOverrides.LoadCredential",
+      );
+      assert.match(given[0] ?? "", /^deploy-key:/);
+      const step = deploy.steps.find(({ name }) => name.startsWith("Have ssh"));
+      const directory = mkdtempSync(`${tmpdir()}/fleet-`);
+      const env = {
+        PATH: process.env["PATH"],
+        CREDENTIALS_DIRECTORY: "/run/credentials/runner",
+        RUNNER_TEMP: directory,
+        GITHUB_ENV: `${directory}/env`,
+      };
+      const ran = spawnSync("bash", ["-ec", step?.run ?? "exit 9"], { env, encoding: "utf8" });
+      assert.equal(ran.status, 0, ran.stderr);
+      const config = readFileSync(`${directory}/env`, "utf8").trim().split("=")[1] ?? "";
+      const ssh = spawnSync("ssh", ["-G", "-F", config, "desk"], { encoding: "utf8" });
+      rmSync(directory, { recursive: true });
+      assert.match(ssh.stdout, /^user root$/m);
+      assert.match(ssh.stdout, /^identityfile \/run\/credentials\/runner\/deploy-key$/m);
     });
   });
 });

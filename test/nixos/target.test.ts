@@ -107,7 +107,7 @@ describe("the module closure-target", () => {
     it("a key that is none, by its type", () => {
       assert.match(
         refusal(`(${target('trustedKeys = [ "not a key" ];')}).nix.settings`),
-        /option `nixos-promote\.closureTarget\.trustedKeys\.\*' is not of type `string matching the pattern/,
+        /option `nixos-promote\.closureTarget\.trustedKeys\..*' is not of type `string matching the pattern/,
       );
     });
 

@@ -1,9 +1,36 @@
 # What tests ask: the two examples, and systems of their own, made of the project's modules.
+# With the environment variable NIXPKGS_LIB, a directory with nixpkgs' own lib, that one is in the place of the stand-in's.
 let
-  nixos = import ../../lab/nixos/lib;
-  lib = nixos.lib // {
-    inherit (nixos) nixosSystem;
-  };
+  standIn = import ../../lab/nixos/lib;
+  realLib = builtins.getEnv "NIXPKGS_LIB";
+
+  lib =
+    (
+      if realLib == "" then
+        standIn.lib
+      else
+        import (/. + realLib) // { inherit (standIn.lib) storeName concatMapAttrsStrings; }
+    )
+    // {
+      inherit nixosSystem;
+    };
+
+  nixosSystem =
+    if realLib == "" then
+      standIn.nixosSystem
+    else
+      {
+        modules,
+        specialArgs ? { },
+        system ? "x86_64-linux",
+      }:
+      lib.evalModules {
+        modules = import ../../lab/nixos/lib/system/module-list.nix ++ modules;
+        specialArgs = {
+          inherit lib pkgs system;
+        }
+        // specialArgs;
+      };
   modules = (import ../../nixos/flake.nix).outputs { };
 
   example =
@@ -17,7 +44,7 @@ let
       // inputs
     );
 
-  pkgs = nixos.pkgsFor "x86_64-linux";
+  pkgs = standIn.pkgsFor "x86_64-linux";
   package = name: pkgs.run "${name}-1.0" { } ''mkdir -p "$out/bin"; touch "$out/bin/${name}"'';
 in
 rec {

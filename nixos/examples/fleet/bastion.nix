@@ -1,7 +1,10 @@
 # The host in the middle: it builds, signs, caches, and runs the jobs that deploy.
 { pkgs, ... }:
 {
-  fileSystems."/".device = "/dev/disk/by-label/nixos";
+  fileSystems."/" = {
+    device = "/dev/disk/by-label/nixos";
+    fsType = "ext4";
+  };
   boot.loader.grub = {
     enable = true;
     device = "/dev/vda";
@@ -12,7 +15,6 @@
   nixos-promote.cacheServer = {
     enable = true;
     domain = "cache.fleet.example.com";
-    internalTls = false;
     cachix.name = "fleet";
   };
 
@@ -21,6 +23,9 @@
     url = "https://github.com/example/fleet";
     tokenFile = "/var/lib/nixos-promote/keys/github-runner.token";
     deployKeyFile = "/var/lib/nixos-promote/keys/deploy";
-    packages = [ pkgs.nodejs pkgs.pulumi ];
+    packages = [
+      pkgs.nodejs
+      pkgs.pulumi
+    ];
   };
 }

@@ -11,15 +11,14 @@ let
   module = options: types.submodule { inherit options; };
 
   # A container is a system of its own.
-  containerSystem = types.deferredModule // {
-    merge =
-      path: definitions:
-      ((import ../default.nix).nixosSystem {
-        modules = (types.deferredModule.merge path definitions).imports ++ [
-          { networking.hostName = lib.mkDefault (builtins.elemAt path 1); }
-        ];
-      }).config;
-  };
+  containerSystem =
+    module:
+    (import ../default.nix).nixosSystem {
+      modules = [
+        module
+        { networking.hostName = lib.mkDefault "container"; }
+      ];
+    };
 
   user = module {
     isSystemUser = flag;
@@ -43,7 +42,10 @@ let
     bindMounts = sets;
     specialArgs = option types.attrs { };
     timeoutStartSec = option types.str "1min";
-    config = mkOption { type = containerSystem; };
+    config = mkOption {
+      type = types.deferredModule;
+      apply = module: (containerSystem module).config;
+    };
   };
 
   virtualHost = module {

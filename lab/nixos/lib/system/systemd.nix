@@ -9,6 +9,11 @@
 let
   render = import ../unit-text.nix { inherit lib pkgs; };
 
+  unitsOption = lib.mkOption {
+    type = lib.types.attrsOf lib.types.anything;
+    default = { };
+  };
+
   unitsOf =
     kind: toText:
     lib.mapAttrsToList (name: declaration: {
@@ -77,12 +82,12 @@ let
 in
 {
   options.systemd = {
-    services = lib.mkOption { default = { }; };
-    sockets = lib.mkOption { default = { }; };
-    timers = lib.mkOption { default = { }; };
-    targets = lib.mkOption { default = { }; };
-    slices = lib.mkOption { default = { }; };
-    units = lib.mkOption { default = { }; };
+    services = unitsOption;
+    sockets = unitsOption;
+    timers = unitsOption;
+    targets = unitsOption;
+    slices = unitsOption;
+    units = unitsOption;
     # Links in the unit directory that no unit of ours makes: name -> target.
     links = lib.mkOption { default = { }; };
     # The text of every unit by its name, for those who want to read it.
