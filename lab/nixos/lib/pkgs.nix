@@ -58,7 +58,11 @@ rec {
   nodejs = fromDebian "nodejs" [ "node" ];
   openssh = fromDebian "openssh" [ "ssh" ];
   pulumi = fromDebian "pulumi" [ "pulumi" ];
-  systemd = fromDebian "systemd" [ "systemctl" "systemd-run" ];
+  systemd = run "debian-systemd" { } ''
+    mkdir -p "$out/lib"
+    ln -s /usr/bin "$out/bin"
+    ln -s /usr/lib/systemd "$out/lib/systemd"
+  '';
 
   writeShellScript = name: text: writeScript name "#!/bin/bash\n${text}";
 
