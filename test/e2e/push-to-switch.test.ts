@@ -176,4 +176,16 @@ describe("push to switch", function () {
       "EnvironmentFiles=/opt/choiros/secrets/platform.env (ignore_errors=no)",
     );
   });
+
+  it("06 a push with a service that still points at installed binaries: refused, by its name, before anything is built", async () => {
+    const [before, was] = [await invocations(world.prod), await head()];
+    const { failedAt, said } = await job(await push("installed"));
+    assert.equal(failedAt, "Show what changes");
+    assert.match(
+      said[failedAt ?? ""] ?? "",
+      /Not run from the store, but from \/opt\/choiros\/bin: hypervisor\.service\. Point ExecStart at the package/,
+    );
+    assert.deepEqual(touched(before, await invocations(world.prod)), []);
+    assert.equal(await head(), was);
+  });
 });
