@@ -127,6 +127,32 @@ describe("the example of two hosts", () => {
   });
 });
 
+describe("the settings of Nix in the examples", () => {
+  it("are known to Nix, and taken by it", () => {
+    type Value = string | number | boolean | string[];
+    const all = ask<Record<string, Record<string, Value>>>(
+      "lib.mapAttrs (_: c: c.nix.settings) (fleet // { inherit grind prod; })",
+    );
+    const text = (value: Value) => (Array.isArray(value) ? value.join(" ") : `${value}`);
+    for (const [host, settings] of Object.entries(all)) {
+      const lines = Object.entries(settings).map(([name, value]) => `${name} = ${text(value)}`);
+      const env = { ...process.env, NIX_CONFIG: lines.join("\n") };
+      const argv = ["--extra-experimental-features", "nix-command", "show-config", "--json"];
+      const ran = spawnSync("nix", argv, { env, encoding: "utf8" });
+      assert.equal(ran.status, 0, ran.stderr);
+      assert.doesNotMatch(ran.stderr, /unknown setting|error/, host);
+      const taken = JSON.parse(ran.stdout) as Record<string, { value: unknown }>;
+      assert.deepEqual(
+        Object.keys(settings).map((name) => [name, sorted(taken[name]?.value)]),
+        Object.entries(settings).map(([name, value]) => [name, sorted(value)]),
+      );
+    }
+  });
+});
+
+/** Nix keeps some lists as sets. */
+const sorted = (value: unknown) => (Array.isArray(value) ? [...value].sort() : value);
+
 describe("the example of a fleet", () => {
   it("is whole: every host evaluates", () => {
     assert.deepEqual(Object.keys(ask<object>("lib.mapAttrs (_: whole) fleet")), [

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { cp } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { SwitchHost } from "../switch/switch-host.ts";
+import type { SwitchHost } from "../switch/switch-host.ts";
+import { MODULES, openWithModules } from "./with-modules.ts";
 
-const MODULES = "/var/lib/nixos-modules";
 const KEY = "/var/lib/nixos-promote/keys/grind-1.secret";
 const ROOTS = "/nix/var/nix/gcroots/nixos-promote";
 
@@ -13,9 +11,7 @@ describe("the modules on a host", function () {
   let systems: Record<"builder" | "busier" | "target" | "newAgent", string>;
 
   before("a host, and systems with the modules", async () => {
-    lab = await SwitchHost.open();
-    const source = fileURLToPath(new URL("../../nixos/modules", import.meta.url));
-    await cp(source, `${lab.host.root}${MODULES}`, { recursive: true });
+    lab = await openWithModules();
     const target = (agent: string) => `{
       imports = [ ${MODULES} ];
       nixos-promote.closureTarget = { enable = true; ssm.enable = true; };

@@ -1,10 +1,10 @@
 // The programs' modules where they act: units of systemd on a lab host.
 import assert from "node:assert/strict";
-import { cp } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { SwitchHost } from "../switch/switch-host.ts";
+import { writeFile } from "node:fs/promises";
+import type { SwitchHost } from "../switch/switch-host.ts";
+import { ask } from "./nix.ts";
+import { MODULES, openWithModules } from "./with-modules.ts";
 
-const MODULES = "/var/lib/nixos-modules";
 const DATA = "/opt/choiros/data";
 
 describe("the programs' modules on a host", function () {
@@ -13,9 +13,7 @@ describe("the programs' modules on a host", function () {
   let systems: Record<"hypervisor" | "sandbox" | "guests" | "newGuests", string>;
 
   before("a host, and systems with the programs", async () => {
-    lab = await SwitchHost.open();
-    const source = fileURLToPath(new URL("../../nixos/modules", import.meta.url));
-    await cp(source, `${lab.host.root}${MODULES}`, { recursive: true });
+    lab = await openWithModules();
     // What NixOS makes of users.users, which the lab does not.
     await lab.host.must(["useradd", "--system", "--user-group", "hypervisor"]);
 
@@ -96,6 +94,74 @@ describe("the programs' modules on a host", function () {
     const through = await lab.host.must(["curl", "-sS", "http://127.0.0.1:8080/hostname"]);
     assert.equal(through, await lab.host.must(["cat", "/etc/hostname"]));
     assert.equal(await lab.active("sandbox-live-port.service"), "active");
+  });
+
+  it("every unit of the examples: systemd knows all that is in it", async () => {
+    const hosts = ask<Record<string, Record<string, string>>>(
+      `lib.mapAttrs (_: c: c.systemd.texts) (fleet // { inherit grind prod; inside = prod.containers.sandbox-live.config; })`,
+    );
+    const complaints = async (units: Record<string, string>) => {
+      const directory = "/var/lib/verify";
+      await lab.host.must(["rm", "-rf", directory]);
+      await lab.host.must(["mkdir", directory]);
+      for (const [name, text] of Object.entries(units))
+        await writeFile(`${lab.host.root}${directory}/${name}`, text);
+      const { stderr } = await lab.shell(`systemd-analyze verify --man=no ${directory}/*`);
+      // Programs are not there, and some units only in part.
+      return stderr.split("\n").filter((line) => /Unknown|parse|Invalid|ignoring/i.test(line));
+    };
+    const wrong = await complaints({
+      "wrong.service": "[Service]\nExecStart=/bin/true\nExecStat=1\n",
+    });
+    assert.match(wrong.join(), /Unknown key/);
+    const all = Object.values(hosts).flatMap((texts) =>
+      Object.entries(texts).filter(([name]) => name !== "nixos-promote-build.service"),
+    );
+    assert.ok(all.length > 30, `${all.length} units`);
+    assert.deepEqual(await complaints(Object.fromEntries(all)), []);
+  });
+
+  describe("caddy", () => {
+    const sites = (module: string) =>
+      Object.entries(
+        ask<Record<string, { extraConfig: string }>>(
+          `(host [ { ${module} } ]).services.caddy.virtualHosts`,
+        ),
+      ).map(([name, { extraConfig }]) => `${name} {\n${extraConfig}\n}\n`);
+    const file = "/var/lib/switch-test/Caddyfile";
+    const write = (text: string) => lab.shell(`printf %s "$1" > ${file}`, text);
+    const domain =
+      'choiros.caddy = { enable = true; domain = "os.example.com"; apex = "example.com";';
+
+    it("takes the sites with certificates, its own ones too", async () => {
+      const cache =
+        'nixos-promote.cacheServer = { enable = true; domain = "cache.example.com"; internalTls = true; };';
+      await write(sites(`${domain} }; ${cache}`).join(""));
+      const adapted = await lab.host.must([
+        ...["caddy", "adapt", "--validate", "--adapter", "caddyfile", "--config", file],
+      ]);
+      for (const name of ["os.example.com", "example.com", "cache.example.com"])
+        assert.ok(adapted.includes(`"${name}"`), adapted);
+    });
+
+    it("leads the public name to the hypervisor, and the bare domain there with the whole address", async () => {
+      const unit = (name: string, ...argv: string[]) =>
+        lab.host.must(["systemd-run", "--quiet", `--unit=${name}`, "--setenv=HOME=/tmp", ...argv]);
+      await write(`{\nauto_https off\n}\n${sites(`${domain} tls = false; };`).join("")}`);
+      await unit("upstream", "python3", "-m", "http.server", "--directory", "/etc", "9090");
+      await unit("front", "caddy", "run", "--adapter", "caddyfile", "--config", file);
+      const get = (site: string, more: string) =>
+        `curl -sS -m 5 -H 'Host: ${site}' ${more} 'http://127.0.0.1/hostname?a=b'`;
+      await eventually(`${get("os.example.com", "--fail -o /dev/null")} 2> /dev/null`);
+
+      const { stdout } = await lab.shell(get("os.example.com", ""));
+      assert.equal(stdout, await lab.host.must(["cat", "/etc/hostname"]));
+      const moved = await lab.shell(
+        get("example.com", "-o /dev/null -w '%{http_code} %{redirect_url}'"),
+      );
+      assert.equal(moved.stdout, "308 http://os.example.com/hostname?a=b");
+      await lab.host.must(["systemctl", "stop", "upstream", "front"]);
+    });
   });
 
   it("guests: a switch brings the new runner, unless a machine is to go on as it is", async () => {
