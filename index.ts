@@ -1,8 +1,8 @@
 import { Activation } from "./components/activation.ts";
+import { loadSettings } from "./components/configuration.ts";
 import { Hooks } from "./components/hooks.ts";
 import { Host } from "./components/host.ts";
 import { Release } from "./components/release.ts";
-import { loadSettings } from "./settings.ts";
 
 // One stack is one host: grind builds a revision and runs it, prod takes what grind runs.
 const settings = loadSettings();

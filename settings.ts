@@ -1,5 +1,4 @@
 import { z } from "zod";
-import * as pulumi from "./components/pulumi.ts";
 import { checkout } from "./contract/checkout.ts";
 import { connectionKey, way } from "./contract/connection.ts";
 import { data } from "./contract/data.ts";
@@ -196,19 +195,14 @@ export const settings = stackSettings.refine(
 
 export type Settings = z.infer<typeof settings>;
 
-/** Reads and checks all of it at once, so that nothing is touched with half of it wrong. */
-export function loadSettings(config = new pulumi.Config()): Settings {
-  const ours = `${config.name}:`;
-  const given = Object.keys(pulumi.allConfig()).filter((key) => key.startsWith(ours));
-  const keys = given.map((key) => key.slice(ours.length));
-  const raw = Object.fromEntries(keys.map((key) => [key, config.getObject<unknown>(key)]));
-  return parseSettings(raw, config.name);
-}
+/** All mistakes at once, each with its setting. */
+export class SettingsError extends Error {}
 
+/** Checks all of it at once, so that nothing is touched with half of it wrong. */
 export function parseSettings(raw: Record<string, unknown>, project = "choiros"): Settings {
   const parsed = settings.safeParse(raw);
   if (parsed.success) return parsed.data;
-  throw new pulumi.RunError(
+  throw new SettingsError(
     `The configuration of this stack has mistakes; nothing was touched.\n${sayIssues(parsed.error, project)}`,
   );
 }
