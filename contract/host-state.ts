@@ -35,6 +35,13 @@ export const hostState = z.object({
     .nullable()
     .optional()
     .describe("The system for which the boot loader was to be written, if that has not succeeded"),
+  rebootFor: z
+    .string()
+    .nullable()
+    .optional()
+    .describe(
+      "What of the boot default takes effect at the next boot only, such as kernel, initrd",
+    ),
   failedUnits: z.array(z.string()),
   units: z.record(z.string(), unitState),
   paths: z.record(z.string(), z.boolean()),

@@ -1,4 +1,4 @@
-# needs: json.sh lib.sh jobs.sh units.sh roots.sh ledger.sh goal.sh preflight.sh preflight-room.sh preflight-others.sh preflight-reboot.sh preflight-credentials.sh switch.sh failures.sh links.sh checkout.sh data.sh backup.sh probe-place.sh probe-kinds.sh probe.sh diagnostics.sh keep.sh commit.sh rollback.sh
+# needs: json.sh lib.sh jobs.sh units.sh roots.sh ledger.sh goal.sh preflight.sh preflight-room.sh preflight-others.sh images.sh preflight-reboot.sh preflight-credentials.sh switch.sh failures.sh links.sh checkout.sh data.sh backup.sh probe-place.sh probe-kinds.sh probe.sh diagnostics.sh keep.sh commit.sh rollback.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # The activation of a system as one transaction, run by the host itself, as a job. Which steps it takes is the goal's matter;
 # a failed one leads back to what ran before. In every mode but `immediate` and `boot` the boot default is untouched until

@@ -1,4 +1,4 @@
-# needs: json.sh lib.sh jobs.sh units.sh roots.sh
+# needs: json.sh lib.sh jobs.sh units.sh roots.sh images.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # What does this host run? Reads only.
 
@@ -48,7 +48,7 @@ main() {
   # Its closure could be read, so it is valid: whoever asks next need not ask.
   if [[ $unit_closure && " ${paths[*]} " != *" $current_system "* ]]; then paths+=("$current_system"); fi
 
-  local failed_json units_json paths_json links_json trial unproven roots_json activation_json interrupted_json last_json
+  local failed_json units_json paths_json links_json trial unproven reboot roots_json activation_json interrupted_json last_json
   json_array "${failed[@]}"
   failed_json=$REPLY
   units_to_json
@@ -63,6 +63,8 @@ main() {
   unproven=$REPLY
   roots_to_json
   roots_json=$REPLY
+  if [[ $profile_system && $booted_system != "$profile_system" ]]; then changed_images "$booted_system" "$profile_system"; else REPLY=; fi
+  reboot=$REPLY
   activation_to_json
   activation_json=$REPLY
   interrupted_to_json
@@ -72,7 +74,7 @@ main() {
 
   json_object hostname:s "$hostname" machineId:s "$machine_id" system:s "$HOSTTYPE-linux" \
     nixVersion:s "$nix_version" nixosVersion:o "$nixos_version" \
-    currentSystem:o "$current_system" bootedSystem:o "$booted_system" profile:o "$profile_system" bootUnproven:o "$unproven" \
+    currentSystem:o "$current_system" bootedSystem:o "$booted_system" profile:o "$profile_system" bootUnproven:o "$unproven" rebootFor:o "$reboot" \
     failedUnits:j "$failed_json" units:j "$units_json" paths:j "$paths_json" roots:j "$roots_json" \
     links:j "$links_json" linksOnTrial:o "$trial" \
     activation:j "$activation_json" interrupted:j "$interrupted_json" last:j "$last_json" ledger:j "${ledger:-null}"

@@ -17,7 +17,7 @@ needs_no_reboot() {
     refuse "The release changes critical components, which must not happen on a running host: $REPLY." "$BOOT_ADVICE"
     return
   }
-  changed_images
+  changed_images "$booted_system" "$toplevel"
   changed=$REPLY
   [[ $changed ]] || return 0
   if [[ ${arg[preflight.kernelChange]} == refuse ]]; then
@@ -51,22 +51,4 @@ read_inhibitors() {
     _inhibitors["${BASH_REMATCH[1]}"]=${BASH_REMATCH[2]}
     _text=${_text#*"${BASH_REMATCH[0]}"}
   done
-}
-
-# changed_images: REPLY is "kernel", "initrd", "kernel modules", as far as they differ from what was booted.
-changed_images() {
-  local name i=0 out=''
-  local -a links=() targets=() names=()
-  for name in kernel initrd kernel-modules; do
-    if [[ -e $booted_system/$name && -e $toplevel/$name ]]; then
-      names+=("$name")
-      links+=("$booted_system/$name" "$toplevel/$name")
-    fi
-  done
-  if ((${#links[@]})); then mapfile -t targets < <(readlink -f -- "${links[@]}"); fi
-  for name in "${names[@]}"; do
-    if [[ ${targets[i]-} != "${targets[i + 1]-}" ]]; then out+=", ${name/-/ }"; fi
-    i=$((i + 2))
-  done
-  REPLY=${out#, }
 }

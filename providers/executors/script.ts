@@ -20,6 +20,7 @@ export type Command =
   | "fill"
   | "cached"
   | "signed"
+  | "doctor"
   | "pull"
   | "activate"
   | "restore-data"

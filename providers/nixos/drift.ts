@@ -1,4 +1,4 @@
-import { Goal } from "../../contract/goal.ts";
+import { Goal, mode } from "../../contract/goal.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import type { Probe } from "../../contract/probe.ts";
 import type { Live, SystemProfileInputs, SystemProfileOutputs } from "../../contract/resources.ts";
@@ -61,6 +61,13 @@ export function driftOf(state: HostState, wanted: Wanted): string[] {
       if (probe.kind === "unit" && !isSkipped(probe, state)) drift.push(...unitDrift(probe, state));
   if (state.interrupted && drift.length > 0) drift.push(interruptedSentence(state.interrupted));
   return drift;
+}
+
+/** Where a host differs from the release that was last committed there; no host has drifted from none. */
+export function releasedDrift(state: HostState, probes: Wanted["probes"]): string[] {
+  const { toplevel, mode: how } = state.ledger ?? {};
+  if (typeof toplevel !== "string") return [];
+  return driftOf(state, { mode: mode.catch("switch").parse(how), toplevel, probes });
 }
 
 /** What is as wanted, but not yet in effect, or not for long. */

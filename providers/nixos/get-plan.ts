@@ -1,10 +1,9 @@
 import { type Description, description } from "../../contract/description.ts";
-import { mode } from "../../contract/goal.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import { type GetPlanInputs, getPlanInputs } from "../../contract/resources.ts";
 import { call, type Executor } from "../executors/executor.ts";
 import { missingOf, sized, wayOf } from "./copy.ts";
-import { driftOf, pendingOf, questionOf, trialDrift } from "./drift.ts";
+import { pendingOf, questionOf, releasedDrift, trialDrift } from "./drift.ts";
 import { observe, observed } from "./observation.ts";
 import { knownPlan, type LinkChange, type Plan, unknownPlan } from "./plan/plan.ts";
 import { planText } from "./plan/text.ts";
@@ -25,14 +24,7 @@ async function make(inputs: GetPlanInputs): Promise<Plan> {
   const { connection, builder, probes, links } = inputs;
   const state = await observed(connection, questionOf(inputs));
   const toplevel = inputs.toplevel ?? state.currentSystem;
-  // A host that no release of ours runs on yet cannot have drifted from one.
-  const committed = state.ledger?.toplevel;
-  const promoted = mode.catch("switch").parse(state.ledger?.mode);
-  const released =
-    typeof committed === "string"
-      ? driftOf(state, { mode: promoted, toplevel: committed, probes })
-      : [];
-  const drift = [...released, ...trialDrift(state, inputs)];
+  const drift = [...releasedDrift(state, probes), ...trialDrift(state, inputs)];
   const pending = pendingOf(state, inputs);
   const relinked = linkChanges(state, links);
   const seen = { ...inputs, to: toplevel, state, drift, pending, relinked };

@@ -1,0 +1,168 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { z } from "zod";
+import { type Ended, runProcess } from "../providers/executors/process.ts";
+import { EXIT, Stop } from "./exit-code.ts";
+import type { Output } from "./output.ts";
+
+/** What came of a `pulumi preview` or `up`. */
+export interface Run {
+  readonly ok: boolean;
+  readonly interrupted: boolean;
+  /** By kind: same, update, create, … Null if it did not come so far. */
+  readonly changes: Readonly<Record<string, number>> | null;
+  readonly messages: readonly Message[];
+  readonly seconds: number;
+}
+
+export interface Message {
+  readonly severity: "info" | "info#err" | "warning" | "error";
+  readonly resource: string | null;
+  readonly text: string;
+}
+
+/** The Pulumi CLI in a project. What it shows, it shows to the operator itself. */
+export class Pulumi {
+  readonly #directory: string;
+  readonly #output: Output;
+
+  constructor(directory: string, output: Output) {
+    this.#directory = directory;
+    this.#output = output;
+  }
+
+  preview(stack: string): Promise<Run> {
+    return this.#show(["preview", "--stack", stack]);
+  }
+
+  up(stack: string): Promise<Run> {
+    return this.#show(["up", "--yes", "--skip-preview", "--stack", stack]);
+  }
+
+  /** The outputs of a stack, as its last update left them. */
+  async outputs(stack: string): Promise<Record<string, unknown>> {
+    const ended = await this.ask(["stack", "output", "--json", "--stack", stack]);
+    if (ended.code === 0) return z.record(z.string(), z.unknown()).parse(JSON.parse(ended.stdout));
+    throw new Stop(EXIT.failed, `pulumi stack output --stack ${stack}: ${said(ended)}`);
+  }
+
+  /** Asks Pulumi something that changes nothing. */
+  ask(args: readonly string[], timeoutSeconds = 60): Promise<Ended> {
+    const common = ["--non-interactive", "--color", "never", "--cwd", this.#directory];
+    return runProcess(["pulumi", ...common, ...args], "", timeoutSeconds, { endsWithUs: true });
+  }
+
+  /**
+   * With a terminal it is Pulumi's own display, and a Ctrl-C reaches Pulumi from the terminal. Without one we hand
+   * the signal on: it leads a process group of its own, so that nobody gets it twice, which would mean to leave at once.
+   */
+  async #show(args: readonly string[]): Promise<Run> {
+    const began = performance.now();
+    const directory = mkdtempSync(join(tmpdir(), "nixos-promote-events-"));
+    const log = join(directory, "events");
+    try {
+      const { code, interrupted } = await this.#spawn([...args, "--event-log", log]);
+      const seconds = (performance.now() - began) / 1000;
+      return { ok: code === 0, interrupted, seconds, ...eventsIn(log) };
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
+
+  #spawn(args: readonly string[]): Promise<{ code: number | null; interrupted: boolean }> {
+    const output = this.#output;
+    const live = output.live && process.stdin.isTTY === true;
+    const common = [
+      ...["--cwd", this.#directory, "--suppress-outputs"],
+      ...(live ? [] : ["--non-interactive"]),
+      ...(output.colour ? [] : ["--color", "never"]),
+    ];
+    output.endProgress();
+    const child = spawn("pulumi", [...common, ...args], {
+      stdio: [live ? "inherit" : "ignore", output.json ? 2 : 1, 2],
+      env: { ...process.env, PULUMI_DEBUG_COMMANDS: "true" }, // without it there is no --event-log
+      detached: !live,
+    });
+    let interrupted = false;
+    const onSignal = (signal: NodeJS.Signals) => {
+      interrupted = true;
+      if (!live || signal !== "SIGINT") child.kill(signal === "SIGHUP" ? "SIGTERM" : signal);
+    };
+    const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+    for (const signal of signals) process.on(signal, onSignal);
+    return new Promise((resolve, reject) => {
+      child.on("error", (error) => {
+        reject(
+          new Stop(
+            EXIT.failed,
+            `The Pulumi CLI could not be started: ${error.message}. Run: npm run setup -- --for program`,
+          ),
+        );
+      });
+      child.on("close", (code) => {
+        for (const signal of signals) process.off(signal, onSignal);
+        resolve({ code, interrupted });
+      });
+    });
+  }
+}
+
+/** Pulumi's words without what is only for a terminal. */
+export function said({ stdout, stderr, timedOut }: Ended): string {
+  if (timedOut) return "no answer in time.";
+  return stripVTControlCharacters(stderr.trim() || stdout.trim()).replace(/^error: /, "");
+}
+
+const diagnostic = z.object({
+  diagnosticEvent: z.object({
+    urn: z.string().optional(),
+    message: z.string(),
+    severity: z.enum(["info", "info#err", "warning", "error"]),
+    ephemeral: z.boolean().optional(),
+  }),
+});
+const summary = z.object({
+  summaryEvent: z.object({ resourceChanges: z.record(z.string(), z.number()) }),
+});
+
+function eventsIn(file: string): Pick<Run, "changes" | "messages"> {
+  let changes: Run["changes"] = null;
+  const messages: Message[] = [];
+  for (const line of linesOf(file)) {
+    const event = parsed(line);
+    changes = summary.safeParse(event).data?.summaryEvent.resourceChanges ?? changes;
+    const told = diagnostic.safeParse(event).data?.diagnosticEvent;
+    if (told === undefined || told.ephemeral === true) continue;
+    const { severity, urn = "", message } = told;
+    const text = stripVTControlCharacters(message.replace(/<\{%[^%]*%\}>/g, "")).trim();
+    if (text !== "") messages.push({ severity, resource: urn.split("::").at(-1) || null, text });
+  }
+  return { changes, messages };
+}
+
+function linesOf(file: string): string[] {
+  try {
+    return readFileSync(file, "utf8").split("\n").filter(Boolean);
+  } catch {
+    return []; // it did not come so far
+  }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined; // cut off
+  }
+}
+
+/** Is there nothing to do on any resource? */
+export function changesNothing({ changes }: Run): boolean {
+  if (changes === null) return false;
+  return Object.entries(changes).every(
+    ([kind, count]) => kind === "same" || kind === "refresh" || kind === "read" || count === 0,
+  );
+}
