@@ -9,7 +9,8 @@ const PROGRAM = [
   "components/**/*.ts",
 ];
 const PROVIDER = ["providers/**/*.ts"];
-const ROOTS = ["contract/**/*.ts", ...PROGRAM, ...PROVIDER];
+const COMMANDS = ["cli/**/*.ts"];
+const ROOTS = ["contract/**/*.ts", ...PROGRAM, ...PROVIDER, ...COMMANDS];
 
 function filesOf(patterns: readonly string[]): string[] {
   return globSync([...patterns], { cwd: ROOT }).sort();
@@ -66,6 +67,35 @@ describe("the boundary between the program's process and the provider's", () => 
     assert.deepEqual(offences(PROVIDER, isProgram), []);
   });
 
+  it("no file of either imports the command line, which imports no component", () => {
+    assert.deepEqual(
+      offences([...PROGRAM, ...PROVIDER], (from) => from.startsWith("cli/")),
+      [],
+    );
+    assert.deepEqual(
+      offences(COMMANDS, (from) => /^(components\/|index\.ts|@pulumi)/.test(from)),
+      [],
+    );
+  });
+
+  it("the command line loads nothing but itself until a command runs: --help is quick", () => {
+    const loaded = new Set<string>();
+    const load = (file: string) => {
+      if (loaded.has(file)) return;
+      loaded.add(file);
+      const text = textOf(file).replaceAll(/\bimport\(/g, "later(");
+      for (const from of importsOf(file, text)) if (from.endsWith(".ts")) load(from);
+      for (const from of importsOf(file, text).filter((name) => !name.endsWith(".ts")))
+        assert.match(from, /^node:/, `${file} imports ${from}`);
+    };
+    load("cli/main.ts");
+    assert.ok(loaded.has("cli/commands.ts"));
+    assert.deepEqual(
+      [...loaded].filter((file) => !file.startsWith("cli/") || file.startsWith("cli/commands/")),
+      [],
+    );
+  });
+
   it("no file imports the whole of Pulumi, which takes 0.3 s to load", () => {
     assert.deepEqual(
       offences(ROOTS, (from) => from === "@pulumi/pulumi" || from === "@pulumi/pulumi/index.js"),
@@ -115,6 +145,7 @@ describe("the boundary between the program's process and the provider's", () => 
       importsOf(file).includes("node:child_process"),
     );
     assert.deepEqual(starters, [
+      "cli/pulumi.ts",
       "providers/executors/process.ts",
       "providers/executors/ssh.ts",
       "providers/nixos/relay.ts",
