@@ -29,6 +29,7 @@ export async function carryOut(pulumi: Pulumi, stack: SettledStack): Promise<voi
   throw new Stop(
     EXIT.failed,
     `The promotion to ${stack.name} failed: see above. ${state} ${again}`,
+    details,
   );
 }
 

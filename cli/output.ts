@@ -42,7 +42,7 @@ export class Output {
     this.#progress = stderr;
     const dumb = Boolean(env.NO_COLOR) || env.TERM === "dumb";
     this.#colour = this.#out.isTTY === true && !dumb;
-    this.width = this.#out.columns ?? (Number(env.COLUMNS) || UNBOUNDED);
+    this.width = widthOfStream(this.#out) ?? (Number(env.COLUMNS) || UNBOUNDED);
     this.document = (value) => {
       if (json) stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
     };
@@ -86,7 +86,7 @@ export class Output {
   /** What is going on, in one line that the next one overwrites. */
   progress(text: string): void {
     if (this.#progress.isTTY !== true) return;
-    const width = (this.#progress.columns ?? 80) - 1;
+    const width = (widthOfStream(this.#progress) ?? 80) - 1;
     this.#progress.write(`\r\x1b[2K${shorten(text, width)}`);
     this.#showsProgress = true;
   }
@@ -99,8 +99,13 @@ export class Output {
   failure(message: string, code: number, details: object = {}): void {
     this.endProgress();
     const stream = this.#progress;
-    const width = stream.isTTY === true ? (stream.columns ?? 80) : UNBOUNDED;
+    const width = widthOfStream(stream) ?? UNBOUNDED;
     stream.write(`${wrap(`${this.paint("promote:", "red")} ${message}`, width)}\n`);
     this.document({ error: { message, exitCode: code }, ...details });
   }
+}
+
+/** Of a terminal; one that does not know how wide it is says 0. */
+function widthOfStream({ isTTY, columns }: Stream): number | undefined {
+  return isTTY === true ? columns || 80 : undefined;
 }

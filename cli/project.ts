@@ -12,6 +12,8 @@ export interface Stack {
   /** Undefined if there are mistakes in them. */
   readonly settings: Settings | undefined;
   readonly mistakes: string | undefined;
+  /** What Pulumi has sealed with the stack's passphrase, if it has one. */
+  readonly encryptionSalt: string | undefined;
   /** The name that its file gives the host, also where the rest is wrong. */
   readonly host: string;
 }
@@ -32,7 +34,10 @@ const projectFile = z.object({
   stackConfigDir: z.string().optional(),
   config: z.record(z.string(), z.unknown()).nullish().catch(undefined),
 });
-const stackFile = z.object({ config: z.record(z.string(), z.unknown()).nullish() });
+const stackFile = z.object({
+  config: z.record(z.string(), z.unknown()).nullish(),
+  encryptionsalt: z.string().optional(),
+});
 
 /** The project that a directory is in. */
 export function openProject(from: string): Project {
@@ -42,10 +47,11 @@ export function openProject(from: string): Project {
   const defaults = defaultsOf(config ?? {}, name);
   const folder = stackConfigDir === undefined ? directory : resolve(directory, stackConfigDir);
   const stacks = stackNames(folder).flatMap((stack) => {
-    const given = ownConfig(fileOf(folder, `Pulumi.${stack}`) ?? "", name);
-    return Object.keys(given).length === 0
-      ? []
-      : [stackOf(stack, join(folder, `Pulumi.${stack}.yaml`), { ...defaults, ...given }, name)];
+    const file = fileOf(folder, `Pulumi.${stack}`) ?? "";
+    const { config: all, encryptionsalt: encryptionSalt } = read(file, stackFile);
+    const given = ownConfig(all ?? {}, name);
+    if (Object.keys(given).length === 0) return [];
+    return [{ name: stack, file, encryptionSalt, ...settle({ ...defaults, ...given }, name) }];
   });
   return { name, directory, stacks };
 }
@@ -100,10 +106,9 @@ function read<T>(file: string, schema: z.ZodType<T>): T {
 }
 
 /** Our settings by their plain names. */
-function ownConfig(file: string, project: string): Record<string, unknown> {
-  const { config } = read(file, stackFile);
+function ownConfig(config: Record<string, unknown>, project: string): Record<string, unknown> {
   const prefix = `${project}:`;
-  const own = Object.entries(config ?? {}).filter(([key]) => key.startsWith(prefix));
+  const own = Object.entries(config).filter(([key]) => key.startsWith(prefix));
   return Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), parsed(value)]));
 }
 
@@ -132,13 +137,15 @@ function parsed(value: unknown): unknown {
 
 const named = z.object({ host: z.object({ name: z.string() }) });
 
-function stackOf(name: string, file: string, raw: Record<string, unknown>, project: string): Stack {
+function settle(
+  raw: Record<string, unknown>,
+  project: string,
+): Pick<Stack, "host" | "settings" | "mistakes"> {
   const host = named.safeParse(raw).data?.host.name ?? "?";
   try {
-    const settings = parseSettings(raw, project);
-    return { name, file, host, settings, mistakes: undefined };
+    return { host, settings: parseSettings(raw, project), mistakes: undefined };
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    return { name, file, host, settings: undefined, mistakes: error.message };
+    return { host, settings: undefined, mistakes: error.message };
   }
 }

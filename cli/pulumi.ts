@@ -64,7 +64,12 @@ export class Pulumi {
     const directory = mkdtempSync(join(tmpdir(), "nixos-promote-events-"));
     const log = join(directory, "events");
     try {
-      const { code, interrupted } = await this.#spawn([...args, "--event-log", log]);
+      const { code, interrupted } = await this.#spawn([
+        ...args,
+        "--suppress-outputs",
+        "--event-log",
+        log,
+      ]);
       const seconds = (performance.now() - began) / 1000;
       return { ok: code === 0, interrupted, seconds, ...eventsIn(log) };
     } finally {
@@ -76,7 +81,7 @@ export class Pulumi {
     const output = this.#output;
     const live = output.live && process.stdin.isTTY === true;
     const common = [
-      ...["--cwd", this.#directory, "--suppress-outputs"],
+      ...["--cwd", this.#directory],
       ...(live ? [] : ["--non-interactive"]),
       ...(output.colour ? [] : ["--color", "never"]),
     ];

@@ -35,6 +35,7 @@ reach_machine() {
   local said machine=''
   said=$(timeout --kill-after=2 20 ssh -T -x -a -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=10 -o LogLevel=ERROR \
     -- "$1" cat /etc/machine-id 2>&1 </dev/null) || true
+  said=${said%$'\r'}
   said=${said##*$'\n'}
   if [[ $said =~ ^[0-9a-f]{32}$ ]]; then machine=$said said=''; fi
   first_bytes "$said" 300

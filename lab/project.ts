@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { quote } from "./env.ts";
 import { runMark } from "./runs.ts";
 
+const MAIN = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
 const CHECKOUT = fileURLToPath(new URL("../", import.meta.url));
 const LINKED = [
   ...["Pulumi.yaml", "start.ts", "index.ts", "settings.ts", "package.json", "node_modules"],
@@ -26,6 +28,9 @@ export interface PulumiOptions {
   /** Sends SIGINT to the CLI, as Ctrl-C does. */
   readonly interrupt?: AbortSignal;
 }
+
+/** What to type when something has been printed, in this order. */
+export type Answers = readonly (readonly [RegExp, string])[];
 
 /**
  * This checkout as a Pulumi project that a lab may write to: the program is linked, the stack
@@ -64,6 +69,20 @@ export class Project {
     return runPulumi(args, { ...options, env, cwd: this.directory });
   }
 
+  /** Runs our own command line: in a terminal, if there is somebody to answer it. */
+  promote(
+    args: readonly string[],
+    options: PulumiOptions & { readonly answers?: Answers } = {},
+  ): Promise<Ended> {
+    const command = [process.execPath, "--disable-warning=ExperimentalWarning", MAIN, ...args];
+    const argv =
+      options.answers === undefined
+        ? command
+        : ["script", "--quiet", "--return", "--command", command.map(quote).join(" "), "/dev/null"];
+    const env = { ...this.env, ...options.env };
+    return runProgram(argv, { ...options, env, cwd: this.directory });
+  }
+
   /** Like `pulumi`, but anything but exit 0 is an error. */
   async must(args: readonly string[], options: PulumiOptions = {}): Promise<Ended> {
     const ended = await this.pulumi(args, options);
@@ -82,19 +101,36 @@ export function runPulumi(
   args: readonly string[],
   options: Omit<PulumiOptions, "env"> & { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
 ): Promise<Ended> {
+  return runProgram(["pulumi", "--non-interactive", "--color", "never", ...args], options);
+}
+
+function runProgram(
+  [program = "", ...args]: readonly string[],
+  options: Omit<PulumiOptions, "env"> & {
+    readonly cwd: string;
+    readonly env: NodeJS.ProcessEnv;
+    readonly answers?: Answers;
+  },
+): Promise<Ended> {
   const started = performance.now();
-  const child = spawn("pulumi", ["--non-interactive", "--color", "never", ...args], {
+  const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: "pipe",
     detached: true, // a Ctrl-C on the terminal reaches only us
   });
+  if (options.answers === undefined) child.stdin.end();
+  const waiting = [...(options.answers ?? [])];
   let output = "";
   let stdout = "";
   const take = (stream: "stdout" | "stderr") => (text: string) => {
     output += text;
     if (stream === "stdout") stdout += text;
     options.onOutput?.(text);
+    const [question, answer] = waiting[0] ?? [];
+    if (question === undefined || !question.test(output)) return;
+    child.stdin.write(answer);
+    waiting.shift();
   };
   child.stdout.setEncoding("utf8").on("data", take("stdout"));
   child.stderr.setEncoding("utf8").on("data", take("stderr"));
@@ -102,6 +138,7 @@ export function runPulumi(
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => {
+      child.stdin.destroy();
       const seconds = (performance.now() - started) / 1000;
       resolve({ code: code ?? 255, output, stdout, seconds });
     });

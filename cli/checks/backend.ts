@@ -1,4 +1,5 @@
 import { Findings } from "../finding.ts";
+import { opens, passphraseIn } from "../passphrase.ts";
 import type { Stack } from "../project.ts";
 import { type Pulumi, said } from "../pulumi.ts";
 
@@ -10,16 +11,6 @@ const REFUSALS: readonly (readonly [RegExp, string, (stack: string) => string])[
     (stack) => `pulumi stack init ${stack}`,
   ],
   [
-    /incorrect passphrase/i,
-    "the passphrase is not the one of the stack",
-    () => "Correct PULUMI_CONFIG_PASSPHRASE, or the file of PULUMI_CONFIG_PASSPHRASE_FILE.",
-  ],
-  [
-    /passphrase must be set/i,
-    "Pulumi has no passphrase for the stack",
-    () => "Set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE.",
-  ],
-  [
     /PULUMI_ACCESS_TOKEN|pulumi login|not logged in/i,
     "Pulumi is not logged in to a backend",
     () => "pulumi login, or set PULUMI_BACKEND_URL",
@@ -27,17 +18,41 @@ const REFUSALS: readonly (readonly [RegExp, string, (stack: string) => string])[
 ];
 
 /** Login, backend, stack and passphrase: all that it takes to read the stack's state. */
-export async function checkBackend(pulumi: Pulumi, { name }: Stack): Promise<Findings> {
-  const found = new Findings(name);
+export async function checkBackend(pulumi: Pulumi, stack: Stack): Promise<Findings> {
+  const found = new Findings(stack.name);
+  await Promise.all([checkState(pulumi, stack, found), checkPassphrase(stack, found)]);
+  return found;
+}
+
+async function checkState(pulumi: Pulumi, { name }: Stack, found: Findings): Promise<void> {
   const ended = await pulumi.ask(["stack", "output", "--json", "--stack", name], 45);
   if (ended.code === 0) {
     found.ok("backend", "Pulumi reads the stack's state");
-    return found;
+    return;
   }
   const words = said(ended);
+  if (/passphrase/i.test(words)) return; // which has a check of its own
   const known = REFUSALS.find(([pattern]) => pattern.test(words));
   if (known === undefined)
-    found.fail("backend", words, "Try it by hand: pulumi stack output --stack NAME");
+    found.fail("backend", words, `Try it by hand: pulumi stack output --stack ${name}`);
   else found.fail("backend", known[1], known[2](name));
-  return found;
+}
+
+async function checkPassphrase({ encryptionSalt }: Stack, found: Findings): Promise<void> {
+  if (encryptionSalt === undefined) return; // another kind of secrets provider
+  const passphrase = passphraseIn(process.env);
+  if (passphrase === undefined)
+    found.fail(
+      "passphrase",
+      "the stack has one, and neither PULUMI_CONFIG_PASSPHRASE nor a file of PULUMI_CONFIG_PASSPHRASE_FILE is there",
+      "Set one of them. (On a terminal, Pulumi also asks for it, at each step.)",
+    );
+  else if (await opens(passphrase, encryptionSalt))
+    found.ok("passphrase", "it is the one of the stack");
+  else
+    found.fail(
+      "passphrase",
+      "what PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE gives is not the one of the stack",
+      "Correct it.",
+    );
 }

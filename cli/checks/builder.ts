@@ -46,7 +46,7 @@ export function checkRepository(
   if (dirtyCount === 0) return found.ok("repository", `${where}, nothing is uncommitted`);
   return found.warn(
     "repository",
-    `${where} is dirty: ${dirtyCount} changes are not committed and so in no release (${dirty.join(", ")}${dirtyCount > dirty.length ? ", …" : ""})`,
+    `${where} is dirty: ${dirtyCount === 1 ? "1 change is" : `${dirtyCount} changes are`} not committed and so in no release (${dirty.join(", ")}${dirtyCount > dirty.length ? ", …" : ""})`,
     `Commit or stash them if they belong to it: git -C ${repo} status`,
   );
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { routeOf } from "../../../cli/commands/promote.ts";
 import { EXIT, Stop } from "../../../cli/exit-code.ts";
+import { opens, passphraseIn } from "../../../cli/passphrase.ts";
 import { openProject, settled, stackNamed } from "../../../cli/project.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
@@ -108,5 +109,24 @@ describe("a project as its files say it", () => {
         /--skip-grind is for a stack that takes its release from another/,
       );
     });
+  });
+});
+
+describe("the passphrase of a stack", () => {
+  const SALT = "v1:5evy154v/04=:v1:6yuc8iq4WrrGTuOv:2M0M9N7+zTLtfxLUNuv6yxq+11Z9aQ=="; // Pulumi's, for "lab"
+
+  it("opens what Pulumi has sealed with it, and no other does", async () => {
+    assert.deepEqual(await Promise.all(["lab", "wrong", ""].map((word) => opens(word, SALT))), [
+      true,
+      false,
+      false,
+    ]);
+    assert.equal(await opens("lab", "v1:nonsense"), false);
+  });
+
+  it("is what the environment or a file says", () => {
+    assert.equal(passphraseIn({ PULUMI_CONFIG_PASSPHRASE: "" }), "");
+    assert.equal(passphraseIn({}), undefined);
+    assert.equal(passphraseIn({ PULUMI_CONFIG_PASSPHRASE_FILE: "/no/such" }), undefined);
   });
 });

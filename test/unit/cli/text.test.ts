@@ -103,6 +103,7 @@ describe("the output", () => {
       this.text += text;
     }
   }
+  const RED = "\x1b[31mhello\x1b[0m";
   const spoken = (json: boolean, isTTY: boolean, env: Record<string, string> = {}) => {
     const [stdout, stderr] = [new Stream(isTTY), new Stream(isTTY)];
     const output = new Output({ json, stdout, stderr, env });
@@ -123,13 +124,13 @@ describe("the output", () => {
   });
 
   it("is coloured on a terminal only, and never with NO_COLOR", () => {
-    assert.match(spoken(false, true).stdout, /\x1b\[31mhello\x1b\[0m/);
+    assert.ok(spoken(false, true).stdout.includes(RED));
     for (const env of [{ NO_COLOR: "1" }, { TERM: "dumb" }] as Record<string, string>[])
-      assert.doesNotMatch(spoken(false, true, env).stdout, /\x1b\[31m/);
-    assert.doesNotMatch(spoken(false, false).stdout, /\x1b/);
+      assert.ok(!spoken(false, true, env).stdout.includes(RED));
+    assert.equal(spoken(false, false).stdout, "hello\n");
   });
 
   it("wipes its progress away before anything else is said", () => {
-    assert.match(spoken(false, true).stderr, /working\r\x1b\[2K$/);
+    assert.ok(spoken(false, true).stderr.endsWith("working\r\x1b[2K"));
   });
 });
