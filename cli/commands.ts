@@ -89,4 +89,89 @@ each with a time limit of its own. Changes nothing.
 `,
     load: async () => (await import("./commands/doctor.ts")).doctor,
   },
+  history: {
+    summary: "Every transaction of a host, from its own records",
+    operands: [],
+    options: { ...STACK, limit: { type: "string", short: "n" } },
+    help: `
+usage: promote history [--stack STACK] [--limit N]
+
+From the ledger of the host itself: what was tried when, what became of it
+and why, by whom. The number in front is for rollback --to: 0 is what was
+committed last, 1 the release before it.
+
+  -s, --stack STACK  whose host (default: prod)
+  -n, --limit N      how many records (default: 20)
+
+  $ promote history --stack prod
+`,
+    load: async () => (await import("./commands/history.ts")).history,
+  },
+  rollback: {
+    summary: "Back to a release that the host has committed before",
+    operands: [],
+    options: { ...STACK, ...YES, to: { type: "string" }, emergency: { type: "boolean" } },
+    help: `
+usage: promote rollback [--stack STACK] [--to N | COMMIT | ID] [--yes]
+       promote rollback --emergency [--stack STACK] [--to …] [--yes]
+
+Pins the release in the settings of the stack, shows by a preview what will
+change, asks, and runs it by the same transaction as any other. If nobody
+says yes, the pin is taken back. A pin stays until promote unpin.
+
+  -s, --stack STACK  which one (default: prod)
+  --to               so many releases back (default: 1), the beginning of a
+                     commit, or the id of a transaction: see promote history
+  -y, --yes          do not ask
+  --emergency        when Pulumi or its backend is away: asks the host itself
+                     to activate a system that is still in its store, without
+                     a preview; the next preview takes it in
+
+  $ promote rollback --stack prod --to 47606b0
+`,
+    load: async () => (await import("./commands/rollback.ts")).rollback,
+  },
+  unpin: {
+    summary: "Let a stack follow its [release] again",
+    operands: [],
+    options: STACK,
+    help: `
+usage: promote unpin [--stack STACK]
+
+Takes the pin that a rollback has left out of the settings of the stack.
+Nothing on its host changes before the next pulumi up.
+
+  -s, --stack STACK  which one (default: prod)
+
+  $ promote unpin --stack prod && pulumi preview --stack prod
+`,
+    load: async () => (await import("./commands/unpin.ts")).unpin,
+  },
+  snapshot: {
+    summary: "The state of a host in a file, and what differs between two",
+    operands: ["[diff]", "[A]", "[B]"],
+    options: {
+      ...STACK,
+      host: { type: "string" },
+      output: { type: "string", short: "o" },
+      format: { type: "string" },
+    },
+    help: `
+usage: promote snapshot [--stack STACK | --host HOST] [-o FILE] [--format F]
+       promote snapshot diff A B
+
+What runs, of which programs, how healthy, and beside what: secrets by their
+owner and mode only. diff says what a difference means; A and B are files,
+or stacks, whose hosts are looked at now. It ends with 3 if they differ.
+
+  -s, --stack STACK  whose host (default: prod)
+  --host HOST        the same by the name of the host
+  -o, --output FILE  where to (default: stdout)
+  --format FORMAT    json (default), or env: lines of key=value
+
+  $ promote snapshot --stack prod -o before.json
+  $ promote snapshot diff before.json prod
+`,
+    load: async () => (await import("./commands/snapshot.ts")).snapshot,
+  },
 };

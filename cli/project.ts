@@ -5,6 +5,9 @@ import { z } from "zod";
 import { parseSettings, type Settings, SettingsError } from "../settings.ts";
 import { EXIT, Stop, UsageError } from "./exit-code.ts";
 
+/** The stack that a command means when none is named. */
+export const DEFAULT_STACK = "prod";
+
 /** A stack as its file describes it. */
 export interface Stack {
   readonly name: string;

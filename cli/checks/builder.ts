@@ -25,7 +25,7 @@ export async function checkBuilder(
 
 export function checkRepository(
   repository: Examination["repository"],
-  { repo, rev, builder }: Building,
+  { repo, rev, builder, requireClean }: Building,
   found: Findings,
 ): Findings {
   const where = `${repo} on ${describeConnection(builder)}`;
@@ -44,11 +44,12 @@ export function checkRepository(
     );
   else found.ok("revision", `${rev} is ${commit.slice(0, 12)} ${subject}`);
   if (dirtyCount === 0) return found.ok("repository", `${where}, nothing is uncommitted`);
-  return found.warn(
-    "repository",
-    `${where} is dirty: ${dirtyCount === 1 ? "1 change is" : `${dirtyCount} changes are`} not committed and so in no release (${dirty.join(", ")}${dirtyCount > dirty.length ? ", …" : ""})`,
-    `Commit or stash them if they belong to it: git -C ${repo} status`,
-  );
+  const changes = dirtyCount === 1 ? "1 change is" : `${dirtyCount} changes are`;
+  const says = `${where} is dirty: ${changes} not committed and so in no release (${dirty.join(", ")}${dirtyCount > dirty.length ? ", …" : ""})`;
+  const fix = `Commit or stash what is there: git -C ${repo} status`;
+  return requireClean
+    ? found.fail("repository", says, `${fix}. (Or set [release.requireClean] to false.)`)
+    : found.warn("repository", says, fix);
 }
 
 function checkKey(

@@ -7,7 +7,15 @@ import { Facts } from "../facts.ts";
 import type { Finding } from "../finding.ts";
 import { isSet, textOf } from "../flags.ts";
 import { type Offer, offerOf } from "../offer.ts";
-import { openProject, type Project, type SettledStack, settled, stackNamed } from "../project.ts";
+import { describePin } from "../pin.ts";
+import {
+  DEFAULT_STACK,
+  openProject,
+  type Project,
+  type SettledStack,
+  settled,
+  stackNamed,
+} from "../project.ts";
 import { changesNothing, Pulumi } from "../pulumi.ts";
 import { requireYes } from "../question.ts";
 
@@ -19,14 +27,13 @@ export interface Route {
   readonly skipsSource: boolean;
 }
 
-const DEFAULT_STACK = "prod";
-
 /** Each step looks at what is there, so that it may be stopped anywhere and run again. */
 export async function promote(call: Call): Promise<ExitCode> {
   const { flags, output, cwd } = call;
   const project = openProject(cwd);
   const route = routeOf(project, textOf(flags, "stack"), isSet(flags, "skip-grind"));
   const { target, source } = route;
+  requireFree(target);
   const pulumi = new Pulumi(project.directory, output);
   const facts = new Facts(project);
 
@@ -79,6 +86,15 @@ export function routeOf(project: Project, wanted: string | undefined, skipGrind:
     );
   const source = found === undefined ? undefined : settled(found);
   return { target, source, skipsSource: skipGrind };
+}
+
+/** A pin is there because somebody has gone back on purpose. */
+function requireFree({ name, settings: { pin } }: SettledStack): void {
+  if (pin === undefined) return;
+  throw new Stop(
+    EXIT.failed,
+    `${name} is pinned to ${describePin(pin)}, so nothing was done. To let it follow again: promote unpin --stack ${name}`,
+  );
 }
 
 /** The doctor's checks of the two stacks; only what is not as it should be is shown. */

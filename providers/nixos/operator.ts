@@ -8,8 +8,14 @@ export function worksFor(urn: string): void {
   stack = urn.split("::")[0]?.replace(/^urn:pulumi:/, "") ?? "";
 }
 
+/** Without Pulumi: we are the process that the operator knows. */
+export function worksAlone(name: string): void {
+  stack = name;
+  pid = String(process.pid);
+}
+
 /** Who we are, as the hosts record it. The process is the one that an operator knows: Pulumi's, which started us. */
-const pid = String(process.ppid);
+let pid = String(process.ppid);
 export function ourselves(): Operator {
   return { user: user(), host: hostname(), pid, stack };
 }

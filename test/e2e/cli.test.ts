@@ -88,7 +88,7 @@ describe("the command line", function () {
           withSettings(world, "prod", prod, () => findings(1)),
         );
         for (const [where, about, state, says] of [
-          ["grind", "repository", "warn", /is dirty: 1 change is not committed.*\?\? notes\.txt/],
+          ["grind", "repository", "fail", /is dirty: 1 change is not committed.*\?\? notes\.txt/],
           ["grind", "revision", "fail", /has no revision no-such-branch/],
           [
             "grind",
@@ -274,11 +274,13 @@ describe("the command line", function () {
       assert.deepEqual(await pointers(world.grind), before);
     });
 
-    it("a dirty tree on grind is told, and is in no release", async () => {
+    it("nothing is built from a dirty tree", async () => {
       await world.grind.must(["sh", "-c", `echo note >${REPOSITORY}/notes.txt`]);
-      const ended = await promote([]);
+      const ended = await promote(["--yes"]);
       await world.grind.must(["rm", `${REPOSITORY}/notes.txt`]);
-      assert.match(ended.output, /warn +repository: .* is dirty: 1 change is not committed/);
+      assert.equal(ended.code, 1, ended.output);
+      assert.match(ended.output, /fail +repository: .* is dirty: 1 change is not committed/);
+      assert.match(ended.output, /Nothing was done: grind, repository: /);
     });
 
     it("hosts that have diverged are told before the question", async () => {

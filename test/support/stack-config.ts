@@ -3,6 +3,10 @@ import { createRequire } from "node:module";
 
 const yaml: { load(text: string): unknown } = createRequire(import.meta.url)("js-yaml");
 
+export function parseYaml(text: string): unknown {
+  return yaml.load(text);
+}
+
 /** The configuration of a shipped `Pulumi.<stack>.yaml`, by `project:key`. */
 export function configOf(stack: "grind" | "prod"): Record<string, unknown> {
   const file = new URL(`../../Pulumi.${stack}.yaml`, import.meta.url);

@@ -1,0 +1,85 @@
+import { carryOut, requireHealthy } from "../carry-out.ts";
+import type { Call } from "../commands.ts";
+import { rollBackAlone } from "../emergency.ts";
+import { EXIT, type ExitCode, Stop } from "../exit-code.ts";
+import { isSet, textOf } from "../flags.ts";
+import { choose, type Past, pastOf, readLedger } from "../ledger.ts";
+import type { Output } from "../output.ts";
+import { describePin, writePin } from "../pin.ts";
+import { pinFor } from "../pin-for.ts";
+import { DEFAULT_STACK, openProject, type SettledStack, settled, stackNamed } from "../project.ts";
+import { changesNothing, Pulumi } from "../pulumi.ts";
+import { requireYes } from "../question.ts";
+import { plain } from "../text.ts";
+
+/** Back to a release that the host has committed before: pinned, previewed, and run as any other. */
+export async function rollback({ flags, output, cwd }: Call): Promise<ExitCode> {
+  const project = openProject(cwd);
+  const stack = settled(stackNamed(project, textOf(flags, "stack") ?? DEFAULT_STACK));
+  const { name } = stack.settings.host;
+  output.progress(`asking ${name} what it ran before …`);
+  const past = choose(pastOf(await readLedger(stack)), textOf(flags, "to"));
+  tell(past, name, output);
+  const yes = isSet(flags, "yes");
+  if (isSet(flags, "emergency")) return rollBackAlone({ project, stack, past, output, yes });
+
+  const pin = await pinFor(project, stack, past);
+  const takeBack = writePin(project, stack, pin);
+  output.say(`${stack.file} is pinned to ${describePin(pin)}.`);
+  const pulumi = new Pulumi(project.directory, output);
+  const about = { stack: stack.name, to: past, pin };
+  const done = await previewed(pulumi, stack, { output, yes, to: textOf(flags, "to") }).catch(
+    (error) => {
+      takeBack();
+      output.say("The pin was taken back.");
+      throw error;
+    },
+  );
+  if (!done) {
+    output.heading(`Run on ${stack.name} (${name})`);
+    await carryOut(pulumi, stack);
+  }
+  const sight = await requireHealthy(stack, output);
+  output.say(
+    `${stack.name} stays pinned to it, whatever its [release] says, until: promote unpin --stack ${stack.name}`,
+  );
+  output.document({ ...about, outcome: done ? "nothing to do" : "rolled back", sight });
+  return EXIT.done;
+}
+
+function tell({ back, rev, subject, at, valid }: Past, host: string, output: Output): void {
+  const when = new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ");
+  output.say(
+    `${host} goes back to ${rev.slice(0, 12)} ${plain(subject)}, which it has committed at ${when}Z (${back} back).` +
+      (valid === false
+        ? " Its system is no longer in the host's store, and comes there again first."
+        : ""),
+  );
+}
+
+/** Shows what the way back will do, and asks; answers whether there is nothing to do. */
+async function previewed(
+  pulumi: Pulumi,
+  stack: SettledStack,
+  { output, yes, to }: { output: Output; yes: boolean; to: string | undefined },
+): Promise<boolean> {
+  const { name } = stack.settings.host;
+  output.heading(`Preview of ${stack.name} (${name})`);
+  const preview = await pulumi.preview(stack.name);
+  if (preview.interrupted) throw new Stop(EXIT.interrupted, "Stopped. Nothing was changed.");
+  if (!preview.ok)
+    throw new Stop(
+      EXIT.failed,
+      `The preview of ${stack.name} failed: see above. Nothing was changed there.`,
+      {
+        messages: preview.messages,
+      },
+    );
+  if (changesNothing(preview)) return true;
+  const where = to === undefined ? "" : ` --to ${to}`;
+  await requireYes(`Do this on ${name}?`, {
+    ...{ yes, output },
+    instead: `To do it: promote rollback --stack ${stack.name}${where} --yes`,
+  });
+  return false;
+}

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { type Pin, withPin } from "../../../cli/pin.ts";
+import { REV } from "../../support/samples.ts";
+import { parseYaml } from "../../support/stack-config.ts";
+
+const PROD = readFileSync(new URL("../../../Pulumi.prod.yaml", import.meta.url), "utf8");
+
+function configOf(text: string): Record<string, unknown> {
+  return (parseYaml(text) as { config: Record<string, unknown> }).config;
+}
+
+const anyPin: fc.Arbitrary<Pin> = fc.oneof(
+  fc.constant({ rev: REV }),
+  fc.string({ minLength: 1 }).map((manifest) => ({ manifest })),
+  fc.nat().map((port) => ({
+    manifest: "releases/prod-9ace77e00000.json",
+    builder: { kind: "ssh" as const, host: "grind", port },
+  })),
+);
+
+describe("a pin in a settings file", () => {
+  it("is there, and nothing else has changed", () => {
+    fc.assert(
+      fc.property(anyPin, (pin) => {
+        const { "choiros:pin": written, ...rest } = configOf(withPin(PROD, "choiros", pin));
+        assert.deepEqual(written, pin);
+        assert.deepEqual(rest, configOf(PROD));
+      }),
+    );
+  });
+
+  it("is taken out again without a trace", () => {
+    fc.assert(
+      fc.property(anyPin, (pin) => {
+        assert.equal(withPin(withPin(PROD, "choiros", pin), "choiros", undefined), PROD);
+      }),
+    );
+  });
+
+  it("replaces another, also one that Pulumi has written over several lines", () => {
+    const text = PROD.replace(
+      "  choiros:copy:",
+      "  choiros:pin:\n    manifest: releases/old.json\n    builder:\n      kind: local\n  # a comment\n  choiros:copy:",
+    );
+    const pinned = withPin(text, "choiros", { rev: REV });
+    assert.deepEqual(configOf(pinned)["choiros:pin"], { rev: REV });
+    assert.ok(!pinned.includes("old.json"));
+    assert.ok(pinned.includes("  # a comment\n  choiros:copy:"));
+    assert.equal(
+      withPin(pinned, "choiros", undefined),
+      PROD.replace("  choiros:copy:", "  # a comment\n  choiros:copy:"),
+    );
+  });
+});
