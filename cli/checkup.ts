@@ -1,6 +1,7 @@
 import { Failure } from "../providers/errors.ts";
 import { checkBackend } from "./checks/backend.ts";
 import { type Building, checkBuilder } from "./checks/builder.ts";
+import { checkCaches } from "./checks/caches.ts";
 import { checkDelivery } from "./checks/delivery.ts";
 import { checkHistory } from "./checks/history.ts";
 import { checkHost } from "./checks/host.ts";
@@ -50,6 +51,7 @@ function checksOf(pulumi: Pulumi, facts: Facts, stack: Stack): Promise<Findings>
       ? []
       : [
           guarded(name, "copy", checkDelivery(facts, settled, release)),
+          guarded(name, "caches", checkCaches(facts, settled, release)),
           guarded(name, "history", checkHistory(facts, settled, release)),
         ]),
   ];

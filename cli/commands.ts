@@ -174,4 +174,22 @@ or stacks, whose hosts are looked at now. It ends with 3 if they differ.
 `,
     load: async () => (await import("./commands/snapshot.ts")).snapshot,
   },
+  "cache-check": {
+    summary: "Whether the caches of a stack have what would be promoted",
+    operands: [],
+    options: STACK,
+    help: `
+usage: promote cache-check [--stack STACK]
+
+Which caches are configured, can the host reach them, do they have the
+closure of what would be promoted, and does the host trust its signatures?
+The host's own Nix is asked. What is wrong warns, or fails where
+[copy.check] is fail or something is to be had from no cache.
+
+  -s, --stack STACK  which one (default: prod)
+
+  $ promote cache-check --stack prod
+`,
+    load: async () => (await import("./commands/cache-check.ts")).cacheCheck,
+  },
 };
