@@ -9,7 +9,7 @@ import { within } from "./within.ts";
 
 const ASK_SECONDS = 30;
 
-/** A release that a host has committed, by its system. */
+/** A release that a host has committed. */
 export interface Past {
   /** 0 is what was committed last, 1 the one before it. */
   readonly back: number;
@@ -37,14 +37,16 @@ export function readLedger(
   return within(ASK_SECONDS, describeConnection(connection), answer);
 }
 
-/** The releases that a host has committed, the newest first, each system once. */
+/** The releases that a host has committed, the newest first, each once. */
 export function pastOf({ records, releases }: History): Past[] {
   const known = new Map(releases.map((release) => [release.toplevel, release]));
   const past = new Map<string, Past>();
   for (const record of records) {
     const { toplevel, release, id, at } = record;
-    if (!isCommit(record) || !toplevel || !release?.rev || past.has(toplevel)) continue;
-    past.set(toplevel, {
+    // Two releases may have one system, where they differ in links, or in what this host has nothing of.
+    const key = `${toplevel} ${release?.rev}`;
+    if (!isCommit(record) || !toplevel || !release?.rev || past.has(key)) continue;
+    past.set(key, {
       ...{ back: past.size, id, at, toplevel, rev: release.rev, subject: release.subject ?? "" },
       valid: known.get(toplevel)?.valid ?? null,
       manifest: known.get(toplevel)?.manifest ?? false,

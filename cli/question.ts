@@ -2,10 +2,19 @@ import { createInterface } from "node:readline/promises";
 import { EXIT, Stop } from "./exit-code.ts";
 import type { Output } from "./output.ts";
 
-/** Goes on only with a yes. `instead`: how to say it without a terminal. */
+export interface Asking {
+  readonly yes: boolean;
+  readonly output: Output;
+  /** How to say it without a terminal. */
+  readonly instead: string;
+  /** What the question is about, for a program. */
+  readonly about?: object;
+}
+
+/** Goes on only with a yes. */
 export async function requireYes(
   question: string,
-  { yes, output, instead }: { yes: boolean; output: Output; instead: string },
+  { yes, output, instead, about = {} }: Asking,
 ): Promise<void> {
   if (yes) return;
   output.say(question);
@@ -13,10 +22,11 @@ export async function requireYes(
     throw new Stop(
       EXIT.unanswered,
       `Stopped at the question, because there is no terminal to answer it: nothing was changed after it was asked. ${instead}`,
+      about,
     );
   const answer = await ask(output);
   if (/^y(es)?$/i.test(answer.trim())) return;
-  throw new Stop(EXIT.unanswered, "Nothing was changed: the answer was not yes.");
+  throw new Stop(EXIT.unanswered, "Nothing was changed: the answer was not yes.", about);
 }
 
 async function ask(output: Output): Promise<string> {

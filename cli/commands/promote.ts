@@ -55,14 +55,18 @@ export async function promote(call: Call): Promise<ExitCode> {
       EXIT.failed,
       `The preview of ${target.name} failed: see above. Nothing was changed there.`,
     );
-  const about = { stack: target.name, release: offer ?? null, findings: [...findings, ...history] };
+  const { changes, messages } = preview;
+  const about = {
+    ...{ stack: target.name, release: offer ?? null, findings: [...findings, ...history] },
+    preview: { changes, messages },
+  };
   if (changesNothing(preview)) {
     const sight = await requireHealthy(target, output);
     output.document({ ...about, outcome: "nothing to do", sight });
     return EXIT.done;
   }
   await requireYes(`Do this on ${target.settings.host.name}?`, {
-    ...{ yes: isSet(flags, "yes"), output },
+    ...{ yes: isSet(flags, "yes"), output, about },
     instead: `To go on from there: promote --stack ${target.name}${source === undefined ? "" : " --skip-grind"} --yes`,
   });
   await requireSameOffer(pulumi, route, offer);

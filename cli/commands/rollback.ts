@@ -79,6 +79,7 @@ async function previewed(
   const where = to === undefined ? "" : ` --to ${to}`;
   await requireYes(`Do this on ${name}?`, {
     ...{ yes, output },
+    about: { stack: stack.name, preview: { changes: preview.changes, messages: preview.messages } },
     instead: `To do it: promote rollback --stack ${stack.name}${where} --yes`,
   });
   return false;

@@ -242,7 +242,9 @@ describe("preflight", function () {
     const said = await prod.activate("new-kernel");
     assert.equal(said.outcome, "committed", said.reason ?? "");
     await isTold(said, /another kernel, initrd than .* takes effect at the next reboot/);
+    assert.equal((await prod.look()).rebootFor, "kernel, initrd");
     assert.equal((await prod.activate("a")).outcome, "committed");
+    assert.equal((await prod.look()).rebootFor, null);
     await isRefused(
       "boot-only",
       /interface to the boot stage \('systemd 2' to 'systemd 3'\)/,
