@@ -5,6 +5,7 @@ import { EXIT, type ExitCode, Stop } from "./exit-code.ts";
 import { helpOf, overview } from "./help.ts";
 import { Output } from "./output.ts";
 
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, leave);
 process.stdout.on("error", ignoreClosedPipe);
 process.stderr.on("error", ignoreClosedPipe);
 const code = await main(process.argv.slice(2));
@@ -33,6 +34,8 @@ async function run(command: Command, flags: Flags, output: Output): Promise<Exit
     return await work({ flags, output, cwd: String(flags.cwd ?? process.cwd()) });
   } finally {
     output.endProgress();
+    const { abandonReading } = await import("../providers/executors/index.ts");
+    await abandonReading();
   }
 }
 
@@ -41,6 +44,11 @@ async function stopOf(error: unknown): Promise<Stop> {
   if (error instanceof Stop) return error;
   const { asStop } = await import("./failures.ts");
   return asStop(error);
+}
+
+/** Whoever has something under way listens himself. What only reads ends with us. */
+function leave(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) === 1) process.exit(EXIT.interrupted);
 }
 
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {

@@ -71,7 +71,9 @@ export class Pulumi {
         log,
       ]);
       const seconds = (performance.now() - began) / 1000;
-      return { ok: code === 0, interrupted, seconds, ...eventsIn(log) };
+      const events = eventsIn(log);
+      const cancelled = interrupted || events.messages.some(isCancelled);
+      return { ok: code === 0, interrupted: code !== 0 && cancelled, seconds, ...events };
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
@@ -162,6 +164,11 @@ function parsed(line: string): unknown {
   } catch {
     return undefined; // cut off
   }
+}
+
+/** In a terminal, Pulumi's display takes the key itself, and nobody gets a signal. */
+function isCancelled({ severity, text }: Message): boolean {
+  return severity === "error" && /^(error: )?(update|preview) cancell?ed$/i.test(text);
 }
 
 /** Is there nothing to do on any resource? */

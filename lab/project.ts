@@ -5,6 +5,8 @@ import { quote } from "./env.ts";
 import { runMark } from "./runs.ts";
 
 const MAIN = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
+/** A terminal without a size is none to Pulumi. */
+const SIZE = "stty rows 40 columns 100";
 const CHECKOUT = fileURLToPath(new URL("../", import.meta.url));
 const LINKED = [
   ...["Pulumi.yaml", "start.ts", "index.ts", "settings.ts", "package.json", "node_modules"],
@@ -25,7 +27,7 @@ export interface PulumiOptions {
   /** Told what is printed, as it comes. */
   readonly onOutput?: (text: string) => void;
   readonly env?: Readonly<Record<string, string>>;
-  /** Sends SIGINT to the CLI, as Ctrl-C does. */
+  /** Sends SIGINT to the CLI, as Ctrl-C does; in a terminal it is that key. */
   readonly interrupt?: AbortSignal;
 }
 
@@ -78,7 +80,14 @@ export class Project {
     const argv =
       options.answers === undefined
         ? command
-        : ["script", "--quiet", "--return", "--command", command.map(quote).join(" "), "/dev/null"];
+        : [
+            "script",
+            "--quiet",
+            "--return",
+            "--command",
+            `${SIZE}; exec ${command.map(quote).join(" ")}`,
+            "/dev/null",
+          ];
     const env = { ...this.env, ...options.env };
     return runProgram(argv, { ...options, env, cwd: this.directory });
   }
@@ -134,7 +143,11 @@ function runProgram(
   };
   child.stdout.setEncoding("utf8").on("data", take("stdout"));
   child.stderr.setEncoding("utf8").on("data", take("stderr"));
-  options.interrupt?.addEventListener("abort", () => child.kill("SIGINT"));
+  const interrupt = () => {
+    if (options.answers === undefined) child.kill("SIGINT");
+    else child.stdin.write("\x03");
+  };
+  options.interrupt?.addEventListener("abort", interrupt);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { run } from "../../lab/process.ts";
 import { withSettings } from "./faults.ts";
 import { reachStep } from "./running-up.ts";
-import { assertRuns, pointers, REPOSITORY, World } from "./world.ts";
+import { assertRuns, eventually, pointers, REPOSITORY, World } from "./world.ts";
 
 /** While this file exists on prod, its health contract waits. */
 const GATE = "/run/gate-closed";
@@ -262,6 +263,38 @@ describe("the command line", function () {
     });
   });
 
+  describe("02b Ctrl-C in a terminal", () => {
+    before("grind runs what prod does not", async () => {
+      await world.push("a");
+      await world.up("grind");
+    });
+
+    it("at the question: nothing is done", async () => {
+      const { code, output } = await promote(["--skip-grind"], { answers: [[/\[y\/N\]/, "\x03"]] });
+      assert.equal(code, 130, output);
+      assert.match(output, /Nothing was changed: no answer/);
+      await assertRuns(world.prod, b);
+    });
+
+    it("in Pulumi's own display: the host goes back, and then it is said what it runs", async () => {
+      await world.prod.must(["touch", GATE]);
+      const interrupt = new AbortController();
+      const terminal = { answers: [], env: { TERM: "xterm" }, interrupt: interrupt.signal };
+      const running = promote(["--skip-grind", "--yes"], terminal);
+      await reachStep(world.prod, "health");
+      interrupt.abort();
+      await reachStep(world.prod, "rollback-health");
+      await world.prod.must(["rm", GATE]);
+      const { code, output } = await running;
+      assert.equal(code, 130, output);
+      assert.match(
+        output.replace(/\s+/g, " "),
+        /Stopped\. choiros-prod runs [0-9a-f]{12} hypervisor 1\.5\.0/,
+      );
+      await assertRuns(world.prod, b);
+    });
+  });
+
   describe("03 what has to be right before", () => {
     const wrongWay = { "host.connection": { kind: "ssh", host: "choiros-prod", user: "nobody" } };
 
@@ -335,6 +368,17 @@ describe("the command line", function () {
       assert.match(prod?.notes.join() ?? "", /container@sandbox-dev\.service is inactive/);
     });
 
+    it("on Ctrl-C ends at once with 130, and leaves no ssh behind", async () => {
+      await world.prod.cutNetwork();
+      const interrupt = new AbortController();
+      const running = promote(["status"], { interrupt: interrupt.signal });
+      await eventually("ssh waits for prod", async () => (await sshTo(world)) !== "");
+      interrupt.abort();
+      const { code, output } = await running.finally(() => world.prod.restoreNetwork());
+      assert.equal(code, 130, output);
+      await eventually("no ssh is left", async () => (await sshTo(world)) === "", 5);
+    });
+
     it("a host that is down says so, does not hold up the others, and ends with 4", async () => {
       await world.prod.cutNetwork();
       const began = performance.now();
@@ -347,3 +391,9 @@ describe("the command line", function () {
     });
   });
 });
+
+/** The ssh of ours that are on their way to prod. */
+async function sshTo({ lab, prod }: World): Promise<string> {
+  const pattern = `^ssh -F ${lab.dir}/ssh_config .* -S none -- ${prod.name} `;
+  return (await run(["pgrep", "--full", "--list-full", pattern])).stdout.trim();
+}
