@@ -166,8 +166,9 @@ function parsed(line: string): unknown {
   }
 }
 
-/** In a terminal, Pulumi's display takes the key itself, and nobody gets a signal. */
+/** In a terminal, Pulumi's display takes the key itself: nobody gets a signal, but somebody says what comes of it. */
 function isCancelled({ severity, text }: Message): boolean {
+  if (severity === "warning") return /^(warning: )?Asking \S.* to stop \S+: /.test(text);
   return severity === "error" && /^(error: )?(update|preview) cancell?ed$/i.test(text);
 }
 
