@@ -174,6 +174,31 @@ or stacks, whose hosts are looked at now. It ends with 3 if they differ.
 `,
     load: async () => (await import("./commands/snapshot.ts")).snapshot,
   },
+  manifest: {
+    summary: "What a release is made of, from the host that has committed it",
+    operands: [],
+    options: {
+      ...STACK,
+      to: { type: "string" },
+      output: { type: "string", short: "o" },
+      format: { type: "string" },
+    },
+    help: `
+usage: promote manifest [--stack STACK] [--to N | COMMIT | ID] [-o FILE]
+                        [--format F]
+
+The manifest that the host keeps of what it has committed: as a file it can
+be a [release] of its own (from: manifest), be signed, or go to an auditor.
+
+  -s, --stack STACK  whose host (default: prod)
+  --to               which release (default: 0, the last one): see history
+  -o, --output FILE  where to (default: stdout)
+  --format FORMAT    json (default), or env: lines of KEY=value
+
+  $ promote manifest --to 1 -o releases/before.json
+`,
+    load: async () => (await import("./commands/manifest.ts")).manifest,
+  },
   "cache-check": {
     summary: "Whether the caches of a stack have what would be promoted",
     operands: [],

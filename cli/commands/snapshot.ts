@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { connectionKey, connectionOf, describeConnection } from "../../contract/connection.ts";
 import { completeProbe } from "../../contract/probe.ts";
@@ -11,6 +11,7 @@ import { call } from "../../providers/executors/executor.ts";
 import { executorFor } from "../../providers/executors/index.ts";
 import type { Settings } from "../../settings.ts";
 import type { Call } from "../commands.ts";
+import { deliver, formatOf } from "../deliver.ts";
 import { EXIT, type ExitCode, UsageError } from "../exit-code.ts";
 import { operandsOf, textOf } from "../flags.ts";
 import type { Output } from "../output.ts";
@@ -40,23 +41,13 @@ export async function snapshot(given: Call): Promise<ExitCode> {
   );
 }
 
-async function take({ flags, output, cwd }: Call): Promise<ExitCode> {
-  const format = textOf(flags, "format") ?? "json";
-  if (format !== "json" && format !== "env")
-    throw new UsageError(`--format is json or env, not ${format}.`);
-  if (output.json && format === "env")
-    throw new UsageError("--json and --format env exclude each other.");
-  const project = openProject(cwd);
-  const stack = chosen(project, textOf(flags, "stack"), textOf(flags, "host"));
+async function take(given: Call): Promise<ExitCode> {
+  const { flags, output, cwd } = given;
+  const format = formatOf(given);
+  const stack = chosen(openProject(cwd), textOf(flags, "stack"), textOf(flags, "host"));
   const seen = await snapshotOf(stack, output);
   const text = format === "env" ? exportSnapshot(seen) : `${JSON.stringify(seen, undefined, 2)}\n`;
-  const file = textOf(flags, "output");
-  if (file === undefined) process.stdout.write(text);
-  else {
-    writeFileSync(resolve(cwd, file), text);
-    output.line(`${stack.settings.host.name} as it is now: ${file}`);
-    output.document({ file });
-  }
+  deliver(given, text, `${stack.settings.host.name} as it is now`);
   return EXIT.done;
 }
 

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { manifest } from "../../contract/manifest.ts";
+import { parseManifestEnv } from "../../contract/manifest-env.ts";
+import { releaseId } from "../../contract/release-id.ts";
 import { assertRuns, invocations, touched, World } from "./world.ts";
 
 const NO_BACKEND = { env: { PULUMI_BACKEND_URL: "file:///nowhere" } };
@@ -66,6 +69,24 @@ describe("the way back on the command line", function () {
       output,
       /^1 {3}\S+ \S+ {2}committed {2}[0-9a-f]{12} hypervisor 1\.4\.0.* {2}\S+@\S+ \(stack prod\)$/m,
     );
+  });
+
+  it("has the manifests of both, as JSON and as shell variables that are read back as data", async () => {
+    const before = await promote(["manifest", "--to", "1"], NO_BACKEND);
+    assert.equal(before.code, 0, before.output);
+    const kept = manifest.parse(JSON.parse(before.stdout));
+    assert.equal(kept.id, releaseId(kept));
+    assert.equal(kept.rev, rev.a);
+    assert.equal(kept.hosts["choiros-prod"]?.path, a);
+    const lines = await promote(["manifest", "--format", "env"], NO_BACKEND);
+    const { rev: told, components } = parseManifestEnv(lines.stdout);
+    assert.equal(told, rev.b);
+    assert.ok(
+      existsSync(`${world.grind.root}${components.hypervisor.path}/${components.hypervisor.file}`),
+    );
+    const none = await promote(["manifest", "--to", "7"], NO_BACKEND);
+    assert.equal(none.code, 1);
+    assert.match(none.output, /remembers 2 releases, so --to goes up to 1/);
   });
 
   it("without an answer nothing changes, and the pin is taken back", async () => {

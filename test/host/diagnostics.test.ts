@@ -7,7 +7,7 @@ import { Prod, usualProbes } from "./prod.ts";
 
 describe("the journal in the diagnostics", () => {
   const folded = async (lines: readonly string[]): Promise<string[]> => {
-    const main = "fold_repeats >&3 <<'END'\n" + `${lines.join("\n")}\nEND`;
+    const main = `fold_repeats >&3 <<'END'\n${lines.join("\n")}\nEND`;
     return (await bash(["lib.sh", "diagnostics.sh"], main)).lines;
   };
 
