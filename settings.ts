@@ -8,7 +8,13 @@ import { fileBelow, linkDirectory, linkName } from "./contract/links.ts";
 import { fullRevision, mutableData, name, system } from "./contract/manifest.ts";
 import { preflight } from "./contract/preflight.ts";
 import { probe, unitName } from "./contract/probe.ts";
-import { branch, getReleaseInputs, systemProfileInputs, transport } from "./contract/resources.ts";
+import {
+  branch,
+  buildInputs,
+  getReleaseInputs,
+  systemProfileInputs,
+  transport,
+} from "./contract/resources.ts";
 import { smokeTests } from "./contract/smoke.ts";
 
 const seconds = z.number().int().min(1).max(86400);
@@ -76,6 +82,7 @@ const release = z.discriminatedUnion("from", [
     signingKeyFile: onBuilder.optional(),
     manifestKeyFile: onBuilder.optional(),
     evaluationSeconds: seconds.default(300),
+    keep: buildInputs.shape.keep.unwrap().default(3),
     buildSeconds: seconds.default(7200),
   }),
   z.strictObject({

@@ -37,6 +37,8 @@ export interface BuildRelease {
   readonly signingKeyFile?: string | undefined;
   /** Path of an SSH private key on the builder, which signs the manifest. Default: unsigned. */
   readonly manifestKeyFile?: string | undefined;
+  /** Releases that the builder holds against garbage collection, this one among them. */
+  readonly keep: number;
   readonly evaluationSeconds: number;
   readonly buildSeconds: number;
 }
@@ -189,7 +191,7 @@ function createBuild(name: string, args: Evaluated, parent: Release): pulumi.Out
   const build = new Build(
     `${name}-build`,
     {
-      ...{ connection: builder, ...evaluation, timeoutSeconds: args.buildSeconds },
+      ...{ connection: builder, ...evaluation, keep: args.keep, timeoutSeconds: args.buildSeconds },
       ...(signingKeyFile === undefined ? {} : { signingKeyFile }),
       ...(manifestKeyFile === undefined ? {} : { manifestKeyFile }),
       ...(changesSchema === undefined ? {} : { changesSchema }),

@@ -66,6 +66,13 @@ export const buildInputs = z.strictObject({
   signingKeyFile: absolutePath.optional(),
   manifestKeyFile: absolutePath.optional(),
   changesSchema: z.array(mutableData).optional(),
+  keep: z
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("Releases that the builder holds against garbage collection. Default: this one."),
   timeoutSeconds: seconds,
 });
 export type BuildInputs = z.infer<typeof buildInputs>;
@@ -198,6 +205,8 @@ export const transaction = z.object({
 
 export interface BuildOutputs extends BuildInputs {
   readonly manifest: z.infer<typeof anyManifest>;
+  /** Releases before it that the builder still holds, the newest first, by the names of their roots. */
+  readonly earlier?: { readonly rev: string; readonly roots: string[] }[];
 }
 export interface ClosureOutputs extends ClosureInputs {
   readonly root: string;

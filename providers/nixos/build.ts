@@ -21,8 +21,8 @@ import { reach } from "./route.ts";
  *
  *     create  -> realise every toplevel and component, sign them, root them under the revision; write the manifest
  *     refresh -> all still valid and rooted? else it is gone
- *     update  -> the same for another revision; the old roots are given up last
- *     delete  -> give up the roots
+ *     update  -> the same for another revision; roots of releases that are too old are given up last
+ *     delete  -> give up all roots
  */
 export const build: Resource<BuildInputs, BuildOutputs> = {
   inputs: buildInputs,
@@ -51,18 +51,29 @@ export const build: Resource<BuildInputs, BuildOutputs> = {
       manifestOf(wanted, { ...built, ...firstBuilt(state, wanted) }),
       wanted,
     );
-    const kept = rootNames(wanted);
+    const { earlier, gone } = releasesBefore(state, wanted);
+    const roots = rootNames(wanted);
     await giveUp(
       wanted,
-      rootNames(state).filter((name) => !kept.includes(name)),
+      gone.filter((name) => !roots.includes(name)),
     );
-    return { ...wanted, manifest };
+    return { ...wanted, manifest, ...(earlier.length === 0 ? {} : { earlier }) };
   },
 
   async delete(state) {
-    await giveUp(state, rootNames(state));
+    const earlier = state.earlier ?? [];
+    await giveUp(state, [...rootNames(state), ...earlier.flatMap(({ roots }) => roots)]);
   },
 };
+
+/** The releases that are held beside the wanted one, and the roots that no release is held by any more. */
+function releasesBefore(state: BuildOutputs, { rev, keep = 1 }: BuildInputs) {
+  const all = [{ rev: state.rev, roots: rootNames(state) }, ...(state.earlier ?? [])];
+  const others = all.filter((release) => release.rev !== rev);
+  const earlier = others.slice(0, keep - 1);
+  const gone = all.filter((release) => !earlier.includes(release)).flatMap(({ roots }) => roots);
+  return { earlier, gone };
+}
 
 /** Is everything that was built still valid, and safe from garbage collection? */
 async function isComplete(inputs: BuildInputs, ask = observe): Promise<boolean> {
@@ -159,7 +170,11 @@ const SETTINGS = {
   busy: "release.builder",
 };
 
-function inputsOf({ manifest: _manifest, ...inputs }: BuildOutputs): BuildInputs {
+function inputsOf({
+  manifest: _manifest,
+  earlier: _earlier,
+  ...inputs
+}: BuildOutputs): BuildInputs {
   return inputs;
 }
 

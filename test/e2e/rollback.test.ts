@@ -232,4 +232,26 @@ describe("the way back on the command line", function () {
       assert.match(output, /nonsense\.json is no snapshot/);
     });
   });
+
+  describe("to a release whose paths are gone from the host", () => {
+    before("a third release, and garbage is collected on both hosts", async () => {
+      await promote(["unpin"]);
+      for (const release of ["b", "new-unit"]) {
+        await world.push(release);
+        await world.up("grind");
+        await world.up("prod");
+      }
+      for (const host of [world.prod, world.grind])
+        await host.must(["nix-collect-garbage", "--delete-old"]);
+    });
+
+    it("copies them again from the host that builds, which still holds them", async () => {
+      assert.notEqual((await world.prod.exec(["nix-store", "--check-validity", a])).code, 0);
+      const { past } = await document<{ past: { rev: string; valid: boolean }[] }>(0, ["history"]);
+      assert.equal(past.find((release) => release.rev === rev.a)?.valid, false);
+      await document(0, ["rollback", "--to", rev.a, "--yes"]);
+      await assertRuns(world.prod, a);
+      await world.prod.must(["nix-store", "--verify-path", a]);
+    });
+  });
 });

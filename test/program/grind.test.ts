@@ -59,7 +59,7 @@ describe("the stack that builds: grind", () => {
         connection: GRIND,
         ...EVALUATION,
         signingKeyFile: "/var/lib/nixos-promote/keys/lab-1.secret",
-        timeoutSeconds: 7200,
+        ...{ keep: 3, timeoutSeconds: 7200 },
       });
       buildInputs.parse(inputs);
     });

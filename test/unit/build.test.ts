@@ -40,6 +40,11 @@ const NAMES = {
   "components-aarch64-linux-hypervisor": pathOf("arm"),
 };
 
+const listed = (argument: ReadonlyMap<string, string>, key: string) =>
+  Array.from({ length: Number(argument.get(`${key}.length`)) }, (_, i) =>
+    argument.get(`${key}.${i}`),
+  ).map(String);
+
 describe("a build", () => {
   let builder: FakeExecutor;
   let builtAt = 1767225606;
@@ -135,6 +140,29 @@ describe("a build", () => {
     assert.ok(other.manifest.schema === 2);
     assert.equal(other.manifest.builtAt, builtAt);
     assert.equal(other.manifest.id, releaseId(other.manifest));
+  });
+
+  it("holds as many releases as it is told to, the newest ones, and none when it is given up", async () => {
+    const given = () => builder.asked("root").map(({ argument }) => listed(argument, "remove"));
+    const rev = (digit: string) => digit.repeat(40);
+    const next = async (state: BuildOutputs, digit: string) =>
+      build.update(state, { ...wanted, keep: 3, rev: rev(digit) }, silent);
+    const second = await next({ ...wanted, keep: 3, rev: rev("1"), manifest: MANIFEST }, "2");
+    const third = await next(second, "3");
+    assert.deepEqual(given(), [], "three are held");
+    const back = await next(third, "1");
+    assert.deepEqual(given(), [], "back is none more");
+    assert.deepEqual(
+      back.earlier?.map((release) => release.rev),
+      [rev("3"), rev("2")],
+    );
+    const fourth = await next(back, "4");
+    const names = Object.keys(EVALUATION.hosts).length + 1;
+    assert.equal(given()[0]?.length, names);
+    assert.ok(given()[0]?.every((name) => name.startsWith(`build-${rev("2")}-`)));
+    assert.equal(build.diff(fourth, { ...wanted, keep: 3, rev: rev("4") }).changes, false);
+    await build.delete(fourth, silent);
+    assert.equal(given()[1]?.length, 3 * names);
   });
 
   it("of a version without systems is still whole, then made anew, and its roots given up", async () => {
