@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes this machine ready: Node.js, the Pulumi CLI with its Node language host, npm packages, Debian packages.
+# Makes this machine ready: Node.js, the Pulumi CLI with its Node language host, npm packages, actionlint, Debian packages.
 # Takes what is there, gets what is not, and is quick when there is nothing to do. Safe to run again, and twice at once.
 set -euo pipefail
 

@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2154 # what the other parts set
 # prepare PURPOSE: makes the machine ready for `program`, `check` or `lab`, and sets tool_path.
 
-for part in common node pulumi modules debian; do
+for part in common node go pulumi modules actionlint debian; do
   # shellcheck source=/dev/null # each part is checked by itself
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 
-needs=(node pulumi modules debian)
+needs=(node pulumi modules actionlint debian)
 
 prepare() {
   purpose=$1

@@ -14,11 +14,7 @@ pulumi_ready() {
 
 pulumi_provide() {
   local go
-  if ! go=$(type -P go) && can_install; then
-    step "Installing Go from Debian" "1 min" golang "$root/setup/jobs/debian.sh" golang-go ca-certificates || return 0
-    go=$(type -P go) || true
-  fi
-  if [[ -z $go ]]; then
+  if ! find_go; then
     problem "Pulumi $pulumi_wanted or newer with pulumi-language-nodejs is missing, and so is Go, which could build it. Either install Pulumi (https://www.pulumi.com/docs/install/), or Go (https://go.dev/dl/; sudo apt-get install golang-go)."
     return
   fi

@@ -46,6 +46,11 @@ export const STATIC_CHECKS: readonly StaticCheck[] = [
     title: "bash scripts are clean (shellcheck)",
     run: (source) => command(source.root, "shellcheck", ["--", ...bashScripts(source)]),
   },
+  {
+    title: "workflows are clean (actionlint)",
+    run: ({ root, files }) =>
+      command(root, "actionlint", ["-no-color", "-pyflakes=", "--", ...files.filter(isWorkflow)]),
+  },
   { title: "every test file is in a room that runs", run: ({ root }) => strayTestFiles(root) },
   { title: "no private key is in the source", run: privateKeys },
   { title: "no file is larger than 1 MB", run: bigFiles },
@@ -75,6 +80,10 @@ function bashScripts(source: Source): string[] {
   return source.files.filter(
     (file) => /\.(sh|bash)$/.test(file) || /^#!.*\b(ba)?sh\b/.test(firstLine(source, file)),
   );
+}
+
+function isWorkflow(file: string): boolean {
+  return /^\.github\/workflows\/[^/]+\.ya?ml$/.test(file);
 }
 
 function firstLine(source: Source, file: string): string {

@@ -137,9 +137,35 @@ describe("setup", function () {
     });
   });
 
-  describe("for the lab", () => {
+  describe("for the checks", () => {
     beforeEach(() => {
       machine = FakeMachine.ready().with("shellcheck");
+    });
+
+    it("builds actionlint once, and puts it on PATH", () => {
+      machine.has("go", 'mkdir "${@: -2:1}"; cp "$(type -P bash)" "${@: -2:1}/actionlint"');
+      assert.equal(machine.run("setup.sh", "--for", "check").status, 0);
+      const { stdout } = machine.run("run.sh", "--for", "check", "--env");
+      assert.match(stdout, /^export PATH=.*actionlint-[0-9a-f]{16}/);
+      assert.equal(machine.called("go").length, 1);
+    });
+
+    it("takes the actionlint that is there, and asks for none to run the program", () => {
+      assert.equal(machine.run("setup.sh", "--for", "program").status, 0);
+      machine.with("actionlint");
+      assert.equal(machine.run("setup.sh", "--for", "check").status, 0);
+    });
+
+    it("says how to get actionlint where there is no Go to build it", () => {
+      const { status, stderr } = machine.run("setup.sh", "--for", "check");
+      assert.equal(status, 3);
+      assert.match(stderr, /actionlint is missing, and so is Go.*go\.dev/);
+    });
+  });
+
+  describe("for the lab", () => {
+    beforeEach(() => {
+      machine = FakeMachine.ready().with("shellcheck", "actionlint");
       machine.write(
         "lab/packages.txt",
         "# what the hosts are made of\nnix-bin  # Nix\n\nmmdebstrap",

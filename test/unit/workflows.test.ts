@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { STATIC_CHECKS } from "../run/static-checks.ts";
+import { commandsOf, complaints, readWorkflow } from "../support/workflows.ts";
+
+const DIRECTORY = join(import.meta.dirname, "../../.github/workflows");
+const textOf = (name: string) => readFileSync(join(DIRECTORY, `${name}.yml`), "utf8");
+
+describe("the workflows", function () {
+  this.timeout(30_000); // the Pulumi CLI and actionlint take a moment
+
+  for (const file of readdirSync(DIRECTORY))
+    it(`${file} pins what it uses, may do little, and runs what there is`, () => {
+      assert.deepEqual(complaints(readFileSync(join(DIRECTORY, file), "utf8")), []);
+    });
+
+  it("release only by hand, one after the other, in an environment that can be protected", () => {
+    const { on, concurrency, jobs } = readWorkflow(textOf("release"));
+    assert.deepEqual(Object.keys(on), ["workflow_dispatch"]);
+    assert.deepEqual(concurrency, { group: "promote", "cancel-in-progress": false });
+    assert.deepEqual(
+      Object.values(jobs).map(({ environment }) => environment),
+      ["production"],
+    );
+  });
+
+  it("promote without a question, and nowhere else than in the release", () => {
+    const promotions = readdirSync(DIRECTORY).filter((file) =>
+      /promote .*--yes|pulumi (up|destroy)/.test(readFileSync(join(DIRECTORY, file), "utf8")),
+    );
+    assert.deepEqual(promotions, ["release.yml"]);
+    assert.match(textOf("release"), /npx promote --stack "\$STACK" --yes/);
+  });
+
+  for (const [lane, code] of Object.entries({ drift: 3, release: 1, validate: 255 }))
+    it(`fail as their command does (${lane}, exit code ${code}), and show what it said`, () => {
+      const machine = mkdtempSync(join(tmpdir(), "workflows-"));
+      try {
+        for (const name of ["npx", "pulumi"]) {
+          const says = `#!/bin/sh\necho "drift on prod"\nexit ${code}\n`;
+          writeFileSync(join(machine, name), says, { mode: 0o755 });
+        }
+        const runs = scriptsOf(lane).map((script) => runIn(machine, script));
+        assert.deepEqual(runs, [code, 0], "the command, and what is done whatever became of it");
+        assert.match(
+          readFileSync(join(machine, "summary"), "utf8"),
+          /^## .*\n\n {4}drift on prod$/m,
+        );
+      } finally {
+        rmSync(machine, { recursive: true });
+      }
+    });
+
+  const breakages: [what: string, from: string | RegExp, to: string, complaint: RegExp][] = [
+    ["an action by its tag", /checkout@\w+/, "checkout@v7", /checkout is pinned to no commit/],
+    ["an action of somebody", "actions/checkout", "some/checkout", /unknown action some/],
+    ["all permissions", "contents: read", "contents: write", /permissions: too many/],
+    ["a permission too many", "id-token: write", "packages: write", /permission packages: write/],
+    ["a token for git", "persist-credentials: false", "clean: true", /token left/],
+    ["no time limit", "    timeout-minutes: 45\n", "", /no time limit/],
+    ["a long-lived key", "vars.AWS_ROLE }}", "secrets.AWS_KEY }}", /secret AWS_KEY/],
+    ["text in a script", '"$STACK" --non', '"${{ inputs.stack }}" --non', /use env/],
+    ["a script that is not there", "npm run check", "npm run chekc", /no npm run chekc/],
+    ["another command", "npm run check", "curl example.com", /no command curl/],
+    ["an option that Pulumi lacks", "--non-interactive", "--quietly", /takes no --quietly/],
+    ["a command that Pulumi lacks", "pulumi preview", "pulumi foresee", /no pulumi foresee/],
+    ["a file that is not there", "bash setup/run.sh", "bash setup/walk.sh", /walk\.sh/],
+    ["an option that promote lacks", "npm run check", "npx promote --yess", /--yess/],
+    ["a command that promote lacks", "npm run check", "npx promote stauts", /"stauts"/],
+  ];
+  for (const [what, from, to, complaint] of breakages)
+    it(`would not pass with ${what}`, () => {
+      const broken = textOf("validate").replace(from, to);
+      assert.notEqual(broken, textOf("validate"));
+      assert.match(complaints(broken).join("\n"), complaint);
+    });
+
+  it("are read command by command", () => {
+    const script =
+      'eval "$(bash a.sh --env)"\nnpx promote -s "$S" 2>&1 | tee "$T" >>"$U" || true\n';
+    assert.deepEqual(commandsOf(script), [
+      ["eval"],
+      ["bash", "a.sh", "--env"],
+      ["npx", "promote", "-s", "prod"],
+      ["tee", "prod"],
+      ["true"],
+    ]);
+  });
+
+  describe("are checked by actionlint, which", () => {
+    let root: string;
+    beforeEach(() => {
+      root = mkdtempSync(join(tmpdir(), "workflows-"));
+      mkdirSync(join(root, ".github/workflows"), { recursive: true });
+    });
+    afterEach(() => rmSync(root, { recursive: true }));
+
+    it("is content with ours", () => {
+      assert.deepEqual(lint(textOf("validate")), []);
+    });
+
+    const errors: [what: string, from: string, to: string, complaint: RegExp][] = [
+      ["a key that does not exist", "runs-on: ubuntu", "run-on: ubuntu", /"run-on"/],
+      ["an expression that does not hold", "github.ref }}", "github.reff }}", /"reff"/],
+      ["a job that is not there", "needs: check", "needs: chekc", /"chekc"/],
+      ["careless shell", '--stack "$STACK"', "--stack $STACK", /SC2086/],
+      [
+        "text of users in a script",
+        '"$STACK" --non',
+        '"${{ github.head_ref }}" --non',
+        /untrusted/,
+      ],
+    ];
+    for (const [what, from, to, complaint] of errors)
+      it(`finds ${what}`, () => {
+        const broken = textOf("validate").replace(from, to);
+        assert.notEqual(broken, textOf("validate"));
+        assert.match(lint(broken).join("\n"), complaint);
+      });
+
+    function lint(text: string): readonly string[] {
+      const file = ".github/workflows/a.yml";
+      writeFileSync(join(root, file), text);
+      const check = STATIC_CHECKS.find(({ title }) => title.includes("actionlint"));
+      assert.ok(check !== undefined);
+      return check.run({ root, files: [file], read: () => text });
+    }
+  });
+});
+
+/** What a lane does once all is there. */
+function scriptsOf(lane: string): string[] {
+  const { jobs } = readWorkflow(textOf(lane));
+  return Object.values(jobs)
+    .flatMap(({ steps }) => steps.flatMap(({ run }) => run ?? []))
+    .filter((run) => !/^npm run/.test(run))
+    .map((run) => run.replace(/^eval .*\n/, ""));
+}
+
+/** As GitHub runs a step with `shell: bash`. */
+function runIn(directory: string, script: string): number | null {
+  const env = {
+    PATH: `${directory}:${process.env.PATH}`,
+    STACK: "prod",
+    GITHUB_STEP_SUMMARY: join(directory, "summary"),
+  };
+  const bash = ["--noprofile", "--norc", "-eo", "pipefail", "-c", script];
+  return spawnSync("bash", bash, { cwd: directory, env }).status;
+}
