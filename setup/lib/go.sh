@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # what the other parts set
+# shellcheck shell=bash disable=SC2034,SC2154 # what the other parts set and use
 # The Go that builds what is pinned as Go modules.
 
 # find_go: sets go, after installing it from Debian where that can be done.

@@ -5,7 +5,7 @@ import { cloudSettings } from "../../cloud-settings.ts";
 import { AROUND_HOSTS, isCloudStack } from "../../components/stack-kind.ts";
 
 const SCRIPT = new URL("../support/loaded-modules.ts", import.meta.url).pathname;
-const HEAVY = ["@ovhcloud/pulumi-ovh", "@pulumi/aws", "@pulumi/command"];
+const HEAVY = ["@ovhcloud/pulumi-ovh", "@pulumi/aws", "@pulumi/command", "@pulumi/policy"];
 
 /** Which of the heavy packages the program of a stack loads, in a process of its own. */
 function heavyOf(stack: string, config: object = {}): string[] {
@@ -15,7 +15,7 @@ function heavyOf(stack: string, config: object = {}): string[] {
   return loaded.filter((name) => HEAVY.includes(name));
 }
 
-describe("the SDKs of clouds and commands, which take most of a second each to load", () => {
+describe("the SDKs of clouds, commands and policies, which take most of a second each to load", () => {
   it("are loaded by no stack that has nothing of them: grind and prod", () => {
     assert.deepEqual(heavyOf("grind"), []);
     assert.deepEqual(heavyOf("prod"), []);

@@ -62,7 +62,7 @@ describe("the workflows", function () {
     ["a token for git", "persist-credentials: false", "clean: true", /token left/],
     ["no time limit", "    timeout-minutes: 45\n", "", /no time limit/],
     ["a long-lived key", "vars.AWS_ROLE }}", "secrets.AWS_KEY }}", /secret AWS_KEY/],
-    ["text in a script", '"$STACK" --non', '"${{ inputs.stack }}" --non', /use env/],
+    ["text in a script", '--stack "$STACK"', '--stack "${{ inputs.stack }}"', /use env/],
     ["a script that is not there", "npm run check", "npm run chekc", /no npm run chekc/],
     ["another command", "npm run check", "curl example.com", /no command curl/],
     ["an option that Pulumi lacks", "--non-interactive", "--quietly", /takes no --quietly/],
@@ -109,8 +109,8 @@ describe("the workflows", function () {
       ["careless shell", '--stack "$STACK"', "--stack $STACK", /SC2086/],
       [
         "text of users in a script",
-        '"$STACK" --non',
-        '"${{ github.head_ref }}" --non',
+        '--stack "$STACK"',
+        '--stack "${{ github.head_ref }}"',
         /untrusted/,
       ],
     ];
