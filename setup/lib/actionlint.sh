@@ -3,7 +3,7 @@
 
 actionlint_ready() {
   local bin
-  [[ $purpose != program ]] || return 0
+  [[ $purpose == check ]] || return 0
   type -P actionlint >/dev/null && return
   actionlint_key
   bin=$cache/actionlint-$actionlint_key/bin
