@@ -293,22 +293,20 @@ show_links() {
 
 # links_to_json: for the verdict; and for the ledger where they led before and lead now, in links_were and links_are.
 links_to_json() {
-  local name out='' kept before were='' are=''
+  local name out='' kept before after were='' are=''
   ((${#link_names[@]})) || return 0
   for name in "${link_names[@]}"; do
     kept=
     if [[ -e $links_before/things/$name && ! -L $links_before/things/$name ]]; then kept=$links_before/things/$name; fi
     before=${link_was[$name]-}
     link_now "$name"
-    json_object name:s "$name" before:o "$before" after:o "$REPLY" kept:o "$kept"
+    after=$REPLY
+    json_object name:s "$name" before:o "$before" after:o "$after" kept:o "$kept"
     out+=,$REPLY
-    REPLY=${REPLY#*',"before":'}
-    REPLY=${REPLY%',"kept":'*}
-    local change=$REPLY
-    json_member "$name" "${change%',"after":'*}"
-    were+=$REPLY
-    json_member "$name" "${change##*',"after":'}"
-    are+=$REPLY
+    json_object "$name:o" "$before"
+    were+=,${REPLY:1:-1}
+    json_object "$name:o" "$after"
+    are+=,${REPLY:1:-1}
   done
   links_json="[${out:1}]" links_were="{${were:1}}" links_are="{${are:1}}"
 }

@@ -1,5 +1,6 @@
 // The strategy links, on a real host: units that run from links outside the store.
 import assert from "node:assert/strict";
+import { z } from "zod";
 import type { Argument } from "../../providers/executors/argument.ts";
 import { ask, eventually, follow, run } from "./on-host.ts";
 import { isRolledBack, type More, Prod, SOAKING, stepsOf, transactionRoots } from "./prod.ts";
@@ -108,6 +109,13 @@ describe("links", function () {
       [after.currentSystem, after.profile],
       [before.currentSystem, before.profile],
       "the system is untouched",
+    );
+    const pointers = z.object({ links: z.record(z.string(), z.string().nullable()) });
+    const told = z.object({ before: pointers, after: pointers }).parse(after.ledger);
+    assert.deepEqual(
+      [told.before.links, told.after.links],
+      [{ hypervisor: file(old) }, { hypervisor: file(good) }],
+      "the ledger has where it led, and where it leads",
     );
   });
 
