@@ -205,16 +205,24 @@ export type Settings = z.infer<typeof settings>;
 /** All mistakes at once, each with its setting. */
 export class SettingsError extends Error {}
 
-/** Checks all of it at once, so that nothing is touched with half of it wrong. */
 export function parseSettings(raw: Record<string, unknown>, project = "choiros"): Settings {
-  const parsed = settings.safeParse(raw);
+  return parseAll(settings, raw, project);
+}
+
+/** Checks all of it at once, so that nothing is touched with half of it wrong. */
+export function parseAll<T extends z.ZodType>(
+  schema: T,
+  raw: Record<string, unknown>,
+  project: string,
+): z.infer<T> {
+  const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
   throw new SettingsError(
     `The configuration of this stack has mistakes; nothing was touched.\n${sayIssues(parsed.error, project)}`,
   );
 }
 
-export function sayIssues(error: z.ZodError, project: string): string {
+function sayIssues(error: z.ZodError, project: string): string {
   return error.issues.flatMap((issue) => mistakesOf(issue, project)).join("\n");
 }
 
