@@ -66,7 +66,7 @@ const TEMPLATE: Files = {
 /** The floor of the CLI itself: Node runs the program as it is, and it does not even load the SDK. */
 const BARE: Files = {
   "Pulumi.yaml":
-    "name: empty\nruntime: {name: nodejs, options: {typescript: false}}\nmain: index.ts\n",
+    "name: empty\nruntime:\n  name: nodejs\n  options:\n    typescript: false\nmain: index.ts\n",
   "package.json": '{"name": "empty", "type": "module"}\n',
   "index.ts": 'export const nothing = "nothing";\n',
 };

@@ -1,4 +1,4 @@
-import { connectionOf } from "../contract/connection.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import { Goal } from "../contract/goal.ts";
 import type { SystemProfileInputs } from "../contract/resources.ts";
 import type { Verdict } from "../contract/verdict.ts";

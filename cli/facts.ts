@@ -1,9 +1,5 @@
-import {
-  type Connection,
-  connectionKey,
-  connectionOf,
-  describeConnection,
-} from "../contract/connection.ts";
+import { type Connection, connectionKey, describeConnection } from "../contract/connection.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import { type Examination, examination } from "../contract/examination.ts";
 import type { HostState } from "../contract/host-state.ts";
 import { contractUnits } from "../contract/units.ts";

@@ -1,4 +1,5 @@
-import { connectionOf, describeConnection } from "../contract/connection.ts";
+import { describeConnection } from "../contract/connection.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import { describeOperator } from "../contract/job-record.ts";
 import { type History, history, type LedgerRecord } from "../contract/ledger.ts";
 import { call } from "../providers/executors/executor.ts";

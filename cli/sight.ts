@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { connectionOf, describeConnection } from "../contract/connection.ts";
+import { describeConnection } from "../contract/connection.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import type { HostState } from "../contract/host-state.ts";
 import { describeOperator, describeTime } from "../contract/job-record.ts";
 import { shortPath } from "../contract/store-path.ts";

@@ -1,4 +1,5 @@
-import { type Connection, connectionOf, type Way } from "../contract/connection.ts";
+import type { Connection, Way } from "../contract/connection.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import * as pulumi from "./pulumi.ts";
 
 export interface HostArgs {

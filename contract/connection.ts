@@ -115,18 +115,6 @@ export type Connection = z.infer<typeof connection>;
 export type SshConnection = z.infer<typeof sshConnection>;
 export type AwsSsmConnection = z.infer<typeof awsSsmConnection>;
 
-export interface WaysToHost {
-  readonly connection: Way;
-  readonly fallback?: Way | undefined;
-  readonly machineId?: string | undefined;
-}
-
-/** The connection that the settings of a host make up; with a fallback they name the machine too. */
-export function connectionOf({ connection, fallback, machineId = "" }: WaysToHost): Connection {
-  if (fallback === undefined) return connection;
-  return { kind: "either", primary: connection, fallback, machineId };
-}
-
 /** What messages call the host. */
 export function describeConnection(to: Connection): string {
   switch (to.kind) {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { connectionOf } from "../../contract/connection.ts";
+import { connectionOf } from "../../contract/ways-to-host.ts";
 import { type CacheCheck, checkSystem } from "../../providers/nixos/cache-check.ts";
 import type { Source } from "../../providers/nixos/sources.ts";
 import type { Facts } from "../facts.ts";

@@ -1,4 +1,4 @@
-import { connectionOf } from "../../contract/connection.ts";
+import { connectionOf } from "../../contract/ways-to-host.ts";
 import type { Examination } from "../../contract/examination.ts";
 import type { Facts } from "../facts.ts";
 import { Findings } from "../finding.ts";

@@ -1,4 +1,5 @@
-import { connectionOf, describeConnection } from "../../contract/connection.ts";
+import { describeConnection } from "../../contract/connection.ts";
+import { connectionOf } from "../../contract/ways-to-host.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import { Failure } from "../../providers/errors.ts";
 import type { Facts } from "../facts.ts";

@@ -1,4 +1,4 @@
-import { connectionOf } from "../../contract/connection.ts";
+import { connectionOf } from "../../contract/ways-to-host.ts";
 import { checkCaches } from "../checks/caches.ts";
 import { checkDelivery } from "../checks/delivery.ts";
 import { buildingOf, findingLines } from "../checkup.ts";

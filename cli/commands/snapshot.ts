@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { connectionKey, connectionOf, describeConnection } from "../../contract/connection.ts";
+import { connectionKey, describeConnection } from "../../contract/connection.ts";
+import { connectionOf } from "../../contract/ways-to-host.ts";
 import { completeProbe } from "../../contract/probe.ts";
 import { type Snapshot, snapshot as schema } from "../../contract/snapshot.ts";
 import { diffSnapshots, type SnapshotDiff } from "../../contract/snapshot-diff.ts";

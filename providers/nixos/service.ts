@@ -1,3 +1,4 @@
+import "../../contract/interpreted.ts";
 import { isDeepStrictEqual } from "node:util";
 import type { Provider } from "@pulumi/pulumi/provider/provider.js";
 import { z } from "zod";

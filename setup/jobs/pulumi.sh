@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Pulumi CLI and its Node language host from the Go modules pinned in setup/, into TARGET/bin.
+# Builds the Pulumi CLI and its Node language host from the Go modules pinned in setup/, into TARGET/bin and TARGET/libexec.
 # Modules and build results stay in SCRATCH until the build has succeeded, so that a second try continues the first.
 # usage: pulumi.sh GO TARGET SCRATCH
 set -euo pipefail
@@ -11,12 +11,13 @@ stage=$target.$$
 trap 'rm -rf "$stage"' EXIT
 
 export GOMODCACHE=$scratch/modules GOCACHE=$scratch/results GOFLAGS="-mod=readonly -modcacherw -buildvcs=false" CGO_ENABLED=0 GOWORK=off
-mkdir -p "$GOMODCACHE" "$GOCACHE" "$stage/bin"
+mkdir -p "$GOMODCACHE" "$GOCACHE" "$stage/bin" "$stage/libexec"
 
 main() {
   use_go
-  build "$setup/pulumi" github.com/pulumi/pulumi/pkg/v3 cmd/pulumi
-  build "$setup/language-nodejs" github.com/pulumi/pulumi/sdk/v3 nodejs/cmd/pulumi-language-nodejs
+  build "$setup/pulumi" github.com/pulumi/pulumi/pkg/v3 cmd/pulumi bin
+  build "$setup/language-nodejs" github.com/pulumi/pulumi/sdk/v3 nodejs/cmd/pulumi-language-nodejs libexec
+  install -m 755 "$setup/language-nodejs/options.sh" "$stage/bin/pulumi-language-nodejs"
   "$stage/bin/pulumi" version
   rm -rf "$target"
   mv "$stage" "$target"
@@ -56,12 +57,12 @@ download_go() {
   go=$directory/bin/go
 }
 
-# build DIRECTORY MODULE PACKAGE: the version goes into the binary, as in Pulumi's own releases.
+# build DIRECTORY MODULE PACKAGE INTO: the version goes into the binary, as in Pulumi's own releases.
 build() {
   local version
   cd "$1"
   version=$("$go" list -m -f '{{.Version}}' "$2")
-  "$go" build -v -trimpath -o "$stage/bin/" \
+  "$go" build -v -trimpath -o "$stage/$4/" \
     -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$version" "$2/$3"
 }
 

@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  connection,
-  connectionKey,
-  connectionOf,
-  describeConnection,
-} from "../../contract/connection.ts";
+import { connection, connectionKey, describeConnection } from "../../contract/connection.ts";
 import { transport } from "../../contract/resources.ts";
+import { connectionOf } from "../../contract/ways-to-host.ts";
 import { connectionOfId } from "../../providers/nixos/connection-id.ts";
 import { anyText, HOSTILE } from "../support/hostile.ts";
 import { GRIND, PROD } from "../support/samples.ts";
