@@ -12,7 +12,7 @@ let sockets = 0;
 
 /**
  * The system's OpenSSH, so that aliases, agents, jump hosts and hardware keys work as the user
- * knows them. A second call starts a master connection that ends with us; often there is only one.
+ * knows them. A second call, or the first of several, starts a master connection that ends with us; often there is only one.
  */
 export function sshExecutor(connection: SshConnection): Executor {
   const host = describeConnection(connection);
@@ -31,8 +31,8 @@ export function sshExecutor(connection: SshConnection): Executor {
 
   return {
     ...{ host, kind: "ssh" },
-    async run(script, input, { timeoutSeconds, fresh, endsWithUs = false }) {
-      const alone = fresh || calls++ === 0;
+    async run(script, input, { timeoutSeconds, fresh, more = false, endsWithUs = false }) {
+      const alone = fresh || (calls++ === 0 && !more);
       if (!alone) master ??= startMaster(argv(["-M", "-S", socket], MASTER_COMMAND));
       await master;
       const control = alone ? ["-S", "none"] : ["-S", socket, "-o", "ControlMaster=no"];

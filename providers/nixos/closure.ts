@@ -10,7 +10,7 @@ import { storeHash, storeName } from "../../contract/store-path.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
-import { copyClosure } from "./copy.ts";
+import { copyMissing, notArrived } from "./copy.ts";
 import type { Reporter } from "./engine.ts";
 import { describeRunning } from "./last-transaction.ts";
 import { observe, observed } from "./observation.ts";
@@ -86,7 +86,7 @@ async function look(
 }
 
 async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureState> {
-  const { machineId, last } = await observe(wanted.connection);
+  const { machineId, last, paths } = await observe(wanted.connection, { paths: [wanted.path] });
   if (last?.state === "running" && last.path !== wanted.path)
     throw new Failure(
       "refused",
@@ -95,14 +95,20 @@ async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureSt
       { code: "busy" },
     );
   const root = rootOf(wanted.path);
-  await copyAndRoot(wanted, root, report);
+  await copyAndRoot(wanted, root, paths[wanted.path] === true, report);
   return { ...wanted, root, machineId };
 }
 
 /** A garbage collection that runs between the two takes the paths away again. The second time a root waits for them. */
-async function copyAndRoot(wanted: ClosureInputs, root: string, report: Reporter): Promise<void> {
+async function copyAndRoot(
+  wanted: ClosureInputs,
+  root: string,
+  isThere: boolean,
+  report: Reporter,
+): Promise<void> {
   const attempt = async () => {
-    await copyClosure(wanted, report);
+    if (!isThere) await copyMissing(wanted, report);
+    // A root is made only of what is valid, so that it also proves that all of it has arrived.
     await changeRoots(wanted, { add: { [root]: wanted.path } });
   };
   try {
@@ -110,16 +116,17 @@ async function copyAndRoot(wanted: ClosureInputs, root: string, report: Reporter
   } catch (error) {
     if (!isGone(error)) throw error;
     report.progress("a garbage collection has taken it away again; copying once more");
+    isThere = false;
     await changeRoots(wanted, { expect: { [root]: wanted.path } });
     await attempt().catch(async (again) => {
       await changeRoots(wanted, { remove: [root] });
-      throw again;
+      throw isGone(again) ? notArrived(wanted) : again;
     });
   }
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof Failure && ["invalid-path", "not-arrived"].includes(error.code ?? "");
+  return error instanceof Failure && error.code === "invalid-path";
 }
 
 function changeRoots(

@@ -34,7 +34,7 @@ async function missingOn(
   builder: Connection,
   toplevel: string,
 ): Promise<Missing> {
-  return missingOf(target, await closureOf(toplevel, builder));
+  return missingOf(target, await closureOf(toplevel, builder, { more: true }));
 }
 
 export async function missingOf(
@@ -59,12 +59,17 @@ async function isOn(host: Connection, path: string): Promise<boolean> {
   return (await notOn(host, [path])).missing.length === 0;
 }
 
-/** Brings a closure to its host. Signatures are checked there, always. */
+/** Brings a closure to its host, if it is not there. */
 export async function copyClosure(wanted: ClosureInputs, report: Reporter): Promise<void> {
+  if (!(await isOn(wanted.connection, wanted.path))) await copyMissing(wanted, report);
+}
+
+/** Brings what a host lacks of a closure that is not valid there. Signatures are checked there, always. */
+export async function copyMissing(wanted: ClosureInputs, report: Reporter): Promise<void> {
   const { connection, path, transport } = wanted;
-  if (transport.via === "built-here") return requireValid(wanted);
-  if (await isOn(connection, path)) return;
+  if (transport.via === "built-here") throw notBuilt(wanted);
   const missing = await missingOn(connection, transport.builder, path);
+  if (missing.paths.length === 0) return;
   requireRoom(connection, missing, wanted.diskMarginMiB ?? 0);
   report.progress(`copying ${missing.paths.length} paths`);
   if (transport.via === "cache") return overCaches(transport, wanted, missing, report);
@@ -73,7 +78,6 @@ export async function copyClosure(wanted: ClosureInputs, report: Reporter): Prom
   await push(transport, wanted, missing, ahead, report).catch((error) => {
     throw namingSetting(SETTINGS, error);
   });
-  await requireArrived(transport.to, wanted);
 }
 
 /** What is copied side by side, before one stream copies what is left. */
@@ -170,23 +174,29 @@ function push(
 }
 
 /** The builder knows the target by a name of its own, which may be another machine's. */
-async function requireArrived(to: string, { connection, path }: ClosureInputs): Promise<void> {
-  if (!(await isOn(connection, path)))
-    throw new Failure(
+export function notArrived({ connection, path, transport }: ClosureInputs): Failure {
+  const host = describeConnection(connection);
+  if (transport.via === "built-here") return notBuilt({ connection, path });
+  if (transport.via !== "direct")
+    return new Failure(
       "refused",
-      `[copy.to] The builder copied to ${to}, but nothing arrived on ${describeConnection(connection)}: they are different machines. ` +
-        "Set it to the name by which the builder reaches the host of [host.connection].",
+      `${shortPath(path)} was copied to ${host} twice, and was not there afterwards. Look for a garbage collection there that takes even what has a root.`,
       { code: "not-arrived" },
     );
+  return new Failure(
+    "refused",
+    `[copy.to] The builder copied to ${transport.to}, but nothing arrived on ${host}: they are different machines. ` +
+      "Set it to the name by which the builder reaches the host of [host.connection].",
+    { code: "not-arrived" },
+  );
 }
 
-async function requireValid({ connection, path }: ClosureInputs): Promise<void> {
-  if (!(await isOn(connection, path)))
-    throw new Failure(
-      "refused",
-      `${shortPath(path)} is not in the store of ${describeConnection(connection)}. Build the release there first, ` +
-        "or say who has it: [release.builder], or [pin.builder].",
-    );
+function notBuilt({ connection, path }: Pick<ClosureInputs, "connection" | "path">): Failure {
+  return new Failure(
+    "refused",
+    `${shortPath(path)} is not in the store of ${describeConnection(connection)}. Build the release there first, ` +
+      "or say who has it: [release.builder], or [pin.builder].",
+  );
 }
 
 // The builder's own ssh configuration says who the host is and which key it must have.

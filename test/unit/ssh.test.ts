@@ -281,6 +281,16 @@ exit $code
     assert.match(readFileSync(`${directory}/ended`, "utf8"), /-M/);
   });
 
+  it("starts the master with the first call when more are to come", async () => {
+    const executor = sshExecutor({ kind: "ssh", host: "prod" });
+    await executor.run("echo yes", "", { timeoutSeconds: 10, fresh: false, more: true });
+    executor.close();
+    const [master = [], call = [], ...others] = words();
+    assert.ok(master.includes("-M"));
+    assert.equal(call[call.indexOf("-S") + 1], master[master.indexOf("-S") + 1]);
+    assert.deepEqual(others, []);
+  });
+
   it("makes a connection of its own when it is asked for a fresh one", async () => {
     const executor = sshExecutor({ kind: "ssh", host: "prod" });
     await executor.run("echo yes", "", fresh);
