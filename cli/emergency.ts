@@ -1,7 +1,7 @@
-import { connectionOf } from "../contract/ways-to-host.ts";
 import { Goal } from "../contract/goal.ts";
 import type { SystemProfileInputs } from "../contract/resources.ts";
 import type { Verdict } from "../contract/verdict.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import { liveOf } from "../providers/nixos/drift.ts";
 import { interruption } from "../providers/nixos/interruption.ts";
 import { observe } from "../providers/nixos/observation.ts";

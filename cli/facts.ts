@@ -1,8 +1,8 @@
 import { type Connection, connectionKey, describeConnection } from "../contract/connection.ts";
-import { connectionOf } from "../contract/ways-to-host.ts";
 import { type Examination, examination } from "../contract/examination.ts";
 import type { HostState } from "../contract/host-state.ts";
 import { contractUnits } from "../contract/units.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import { call } from "../providers/executors/executor.ts";
 import { executorFor } from "../providers/executors/index.ts";
 import { observe } from "../providers/nixos/observation.ts";

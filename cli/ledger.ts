@@ -1,7 +1,7 @@
 import { describeConnection } from "../contract/connection.ts";
-import { connectionOf } from "../contract/ways-to-host.ts";
 import { describeOperator } from "../contract/job-record.ts";
 import { type History, history, type LedgerRecord } from "../contract/ledger.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import { call } from "../providers/executors/executor.ts";
 import { executorFor } from "../providers/executors/index.ts";
 import { EXIT, Stop, UsageError } from "./exit-code.ts";

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { describeConnection } from "../contract/connection.ts";
-import { connectionOf } from "../contract/ways-to-host.ts";
 import type { HostState } from "../contract/host-state.ts";
 import { describeOperator, describeTime } from "../contract/job-record.ts";
 import { shortPath } from "../contract/store-path.ts";
 import { contractUnits } from "../contract/units.ts";
 import { verdict } from "../contract/verdict.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import { Failure, type FailureKind } from "../providers/errors.ts";
 import { nameOf, pendingOf, releasedDrift } from "../providers/nixos/drift.ts";
 import { describeRunning, lastTransaction } from "../providers/nixos/last-transaction.ts";

@@ -1,5 +1,5 @@
-import { connectionOf } from "../../contract/ways-to-host.ts";
 import type { Examination } from "../../contract/examination.ts";
+import { connectionOf } from "../../contract/ways-to-host.ts";
 import type { Facts } from "../facts.ts";
 import { Findings } from "../finding.ts";
 import type { SettledStack } from "../project.ts";

@@ -1,6 +1,6 @@
 import { describeConnection } from "../../contract/connection.ts";
-import { connectionOf } from "../../contract/ways-to-host.ts";
 import type { HostState } from "../../contract/host-state.ts";
+import { connectionOf } from "../../contract/ways-to-host.ts";
 import { Failure } from "../../providers/errors.ts";
 import type { Facts } from "../facts.ts";
 import { Findings } from "../finding.ts";

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { connectionKey, describeConnection } from "../../contract/connection.ts";
-import { connectionOf } from "../../contract/ways-to-host.ts";
 import { completeProbe } from "../../contract/probe.ts";
 import { type Snapshot, snapshot as schema } from "../../contract/snapshot.ts";
 import { diffSnapshots, type SnapshotDiff } from "../../contract/snapshot-diff.ts";
 import { exportSnapshot, importSnapshot } from "../../contract/snapshot-env.ts";
 import { contractUnits } from "../../contract/units.ts";
+import { connectionOf } from "../../contract/ways-to-host.ts";
 import type { Argument } from "../../providers/executors/argument.ts";
 import { call } from "../../providers/executors/executor.ts";
 import { executorFor } from "../../providers/executors/index.ts";
