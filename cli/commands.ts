@@ -147,6 +147,36 @@ Nothing on its host changes before the next pulumi up.
 `,
     load: async () => (await import("./commands/unpin.ts")).unpin,
   },
+  data: {
+    summary: "The backups of mutable data, and how one is brought back",
+    operands: ["list|restore", "[NAME]"],
+    options: {
+      ...STACK,
+      ...YES,
+      directory: { type: "string", multiple: true },
+      stop: { type: "string", multiple: true },
+    },
+    help: `
+usage: promote data list [--stack STACK]
+       promote data restore NAME [--stack STACK] [--directory DIR]...
+                            [--stop UNIT]... [--yes]
+
+Backups are made before a release that changes mutable data, and no release
+brings one back. restore does: it says what it replaces and what it stops,
+verifies hash and room, asks, and stops the units; what was there is moved
+aside and never deleted. Then the units are started again. If anything fails
+before the data are in their place, nothing has changed.
+
+  -s, --stack STACK  whose host (default: prod)
+  --directory DIR    only this one of the backup; may be repeated
+  --stop UNIT        stop this instead of the units of the health contract;
+                     may be repeated; none stops nothing
+  -y, --yes          do not ask
+
+  $ promote data restore activate-20261121T055801Z-9f2c
+`,
+    load: async () => (await import("./commands/data.ts")).data,
+  },
   snapshot: {
     summary: "The state of a host in a file, and what differs between two",
     operands: ["[diff]", "[A]", "[B]"],

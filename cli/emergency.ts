@@ -5,9 +5,9 @@ import { connectionOf } from "../contract/ways-to-host.ts";
 import { liveOf } from "../providers/nixos/drift.ts";
 import { interruption } from "../providers/nixos/interruption.ts";
 import { observe } from "../providers/nixos/observation.ts";
-import { worksAlone } from "../providers/nixos/operator.ts";
 import { reasonsOf } from "../providers/nixos/reasons.ts";
 import { activate } from "../providers/nixos/transaction.ts";
+import { workAlone } from "./alone.ts";
 import { requireHealthy } from "./carry-out.ts";
 import { EXIT, type ExitCode, Stop } from "./exit-code.ts";
 import { type Past, readLedger } from "./ledger.ts";
@@ -79,22 +79,12 @@ async function wantedOf(stack: SettledStack, past: Past): Promise<SystemProfileI
   };
 }
 
-/** Ctrl-C asks the host to go back, as under Pulumi; a second one leaves it alone with that. */
 async function followed(
   wanted: SystemProfileInputs,
   from: string | null,
   { stack, output }: Emergency,
 ): Promise<Verdict> {
-  worksAlone(stack.name);
-  const onSignal = () => {
-    if (interruption.happened) process.exit(EXIT.interrupted);
-    interruption.happen();
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  const say = (message: string) => output.say(plain(message));
-  const progress = (message: string) => output.progress(plain(message));
-  const { verdict } = await activate(wanted, from, { info: say, warn: say, progress });
+  const { verdict } = await activate(wanted, from, workAlone(stack, output));
   for (const note of verdict.notes) output.say(plain(note));
   return verdict;
 }

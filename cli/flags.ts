@@ -9,8 +9,13 @@ export function isSet(flags: Flags, name: string): boolean {
   return flags[name] === true;
 }
 
+/** What an option that may be given more than once was given. */
+export function listOf(flags: Flags, name: string): readonly string[] {
+  const value = flags[name];
+  return Array.isArray(value) ? (value as readonly string[]) : [];
+}
+
 /** The arguments that are no options. */
 export function operandsOf(flags: Flags): readonly string[] {
-  const { operands } = flags;
-  return Array.isArray(operands) ? (operands as readonly string[]) : [];
+  return listOf(flags, "operands");
 }

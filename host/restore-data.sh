@@ -1,7 +1,7 @@
 # needs: json.sh lib.sh jobs.sh roots.sh ledger.sh data.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # Job: brings mutable data back from a backup, only when somebody asks for it. Runs in the unit of activations, whose lock it
-# takes with that. What is there now is moved aside, and never deleted.
+# takes with that. What is there now is moved aside, and never deleted. With [check] it only finds out whether it could.
 
 id='' RUN='' name='' dir='' told_to_stop='' moved=''
 declare -a units=() directories=() kinds=() places=() sums=() sizes=() staged=() aside=() stopped=()
@@ -13,6 +13,10 @@ main() {
   read_index
   are_whole
   have_room
+  if [[ ${arg[check]:-false} == true ]]; then
+    answer_checked
+    return
+  fi
   unpack
   stop_units
   swap
@@ -88,6 +92,16 @@ have_room() {
     free=$(df -B1 --output=avail -- "$parent" | tail -n 1)
     ((free > sizes[i])) || fail no-space "${directories[i]} needs $((sizes[i] / 1048576)) MiB beside what is there now, and only $((free / 1048576)) MiB are free. Nothing was changed." "Free some on the host."
   done
+}
+
+answer_checked() {
+  local i out=''
+  for i in "${!directories[@]}"; do
+    json_object directory:s "${directories[i]}" aside:j null
+    out+=,$REPLY
+  done
+  json_object outcome:s whole backup:s "$name" directories:j "[${out:1}]" reason:j null
+  answer "$REPLY"
 }
 
 # parent_of DIRECTORY: where the new one is made. A mount point cannot be moved, so its content is.

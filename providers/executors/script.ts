@@ -24,6 +24,7 @@ export type Command =
   | "pull"
   | "activate"
   | "restore-data"
+  | "backups"
   | "history"
   | "snapshot";
 
