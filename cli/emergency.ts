@@ -1,4 +1,5 @@
 import { Goal } from "../contract/goal.ts";
+import type { Links } from "../contract/links.ts";
 import type { SystemProfileInputs } from "../contract/resources.ts";
 import type { Verdict } from "../contract/verdict.ts";
 import { connectionOf } from "../contract/ways-to-host.ts";
@@ -7,10 +8,12 @@ import { interruption } from "../providers/nixos/interruption.ts";
 import { observe } from "../providers/nixos/observation.ts";
 import { reasonsOf } from "../providers/nixos/reasons.ts";
 import { activate } from "../providers/nixos/transaction.ts";
+import type { Settings } from "../settings.ts";
 import { workAlone } from "./alone.ts";
 import { requireHealthy } from "./carry-out.ts";
 import { EXIT, type ExitCode, Stop } from "./exit-code.ts";
-import { type Past, readLedger } from "./ledger.ts";
+import { manifestBy } from "./kept-manifest.ts";
+import type { Past } from "./ledger.ts";
 import type { Output } from "./output.ts";
 import { describePin, writePin } from "./pin.ts";
 import { pinFor } from "./pin-for.ts";
@@ -30,9 +33,14 @@ export interface Emergency {
 export async function rollBackAlone(emergency: Emergency): Promise<ExitCode> {
   const { stack, past, output, yes } = emergency;
   const { host } = stack.settings;
-  requireWholeSystem(emergency);
-  const { currentSystem } = await observe(connectionOf(host));
-  if (currentSystem === past.toplevel) {
+  requireThere(emergency);
+  const links = linksOf(stack.settings, past);
+  const question = links && { directory: links.directory, names: Object.keys(links.files) };
+  const { currentSystem, links: lead = {} } = await observe(connectionOf(host), {
+    links: question,
+  });
+  const linked = Object.entries(links?.files ?? {}).every(([name, to]) => lead[name] === to);
+  if (linked && (isLinksAlone(stack) || currentSystem === past.toplevel)) {
     output.say(`${host.name} runs it already.`);
     output.document({ stack: stack.name, to: past, outcome: "nothing to do" });
     return EXIT.done;
@@ -41,7 +49,7 @@ export async function rollBackAlone(emergency: Emergency): Promise<ExitCode> {
     ...{ yes, output },
     instead: `To do it: promote rollback --stack ${stack.name} --to ${past.rev.slice(0, 12)} --emergency --yes`,
   });
-  const wanted = await wantedOf(stack, past);
+  const wanted = await wantedOf(stack, past, links);
   const said = await followed(wanted, currentSystem, emergency);
   if (said.outcome !== Goal.of(wanted.mode).success) await refuse(wanted, said);
   const pin = await pinned(emergency);
@@ -50,32 +58,64 @@ export async function rollBackAlone(emergency: Emergency): Promise<ExitCode> {
   return EXIT.done;
 }
 
-function requireWholeSystem({ stack: { settings }, past }: Emergency): void {
-  if (settings.activation.links !== undefined)
-    throw new Stop(
-      EXIT.failed,
-      "--emergency takes whole systems only, and this stack has [activation.links]. Nothing was changed. Roll back without it.",
-    );
-  if (past.valid === false)
-    throw new Stop(
-      EXIT.failed,
-      `The system of ${past.rev.slice(0, 12)} is no longer in the store of ${settings.host.name}, and --emergency copies nothing. ` +
-        "Nothing was changed. See promote history for one that is, or roll back without --emergency.",
-    );
+function isLinksAlone({ settings }: SettledStack): boolean {
+  return settings.activation.strategy === "links";
 }
 
-/** What `pulumi up` would ask for. A host in trouble is not the one to only test or boot something. */
-async function wantedOf(stack: SettledStack, past: Past): Promise<SystemProfileInputs> {
-  const { host, health, activation } = stack.settings;
-  const { unitFailures, confirm, timeouts, preflight, keep } = activation;
-  const { toplevel, rev, subject } = past;
-  const { manifest } = await readLedger(stack, { limit: 1, toplevel });
+/** What links lead to, the preflight of the host looks for itself. */
+function requireThere({ stack, past }: Emergency): void {
+  if (past.valid !== false || isLinksAlone(stack)) return;
+  throw new Stop(
+    EXIT.failed,
+    `The system of ${past.rev.slice(0, 12)} is no longer in the store of ${stack.settings.host.name}, and --emergency copies nothing. ` +
+      "Nothing was changed. See promote history for one that is, or roll back without --emergency.",
+  );
+}
+
+/** The links of the settings, each to where it led in that release: what `pulumi up` would ask for. */
+export function linksOf({ activation, host }: Settings, past: Past): Links | undefined {
+  const { links } = activation;
+  if (links === undefined) return undefined;
+  const components = new Map<string, string>();
+  // As Pulumi sorts the settings of an object, so that the next preview finds what it would have asked for.
+  const files = Object.entries(links.files).sort(([one], [other]) => (one < other ? -1 : 1));
+  const targets = files.map(([name, { component }]): [string, string] => {
+    const target = past.links[name];
+    const [path] = /^\/nix\/store\/[^/]+(?=\/)/.exec(target ?? "") ?? [];
+    if (target == null || path === undefined)
+      throw new Stop(
+        EXIT.failed,
+        `The ledger of ${host.name} does not say where ${links.directory}/${name} led in ${past.rev.slice(0, 12)}, so --emergency cannot bring it back. ` +
+          "Nothing was changed. Roll back without it, or to another release of promote history.",
+      );
+    components.set(component, path);
+    return [name, target];
+  });
   return {
-    ...{ connection: connectionOf(host), host: host.name, toplevel, rev, subject },
+    ...{ directory: links.directory, restart: links.restart, components: [...components.values()] },
+    files: Object.fromEntries(targets),
+  };
+}
+
+/** What `pulumi up` would ask for, with its backup of data. A host in trouble is not the one to only test or boot something. */
+async function wantedOf(
+  stack: SettledStack,
+  past: Past,
+  links: Links | undefined,
+): Promise<SystemProfileInputs> {
+  const { host, health, activation } = stack.settings;
+  const { unitFailures, confirm, timeouts, preflight, keep, data } = activation;
+  const { toplevel, rev, subject } = past;
+  const manifest = await manifestBy(stack, past);
+  return {
+    ...{ connection: connectionOf(host), host: host.name, rev, subject },
+    ...(isLinksAlone(stack) ? { strategy: "links" as const } : { toplevel }),
+    ...(links === undefined ? {} : { links }),
     ...(host.machineId === undefined ? {} : { machineId: host.machineId }),
     mode: activation.mode === "immediate" ? "immediate" : "switch",
     ...{ probes: health, unitFailures, confirm, timeouts, preflight, keep },
-    ...(manifest === null ? {} : { manifest }),
+    ...(data === undefined ? {} : { data }),
+    ...(manifest === undefined ? {} : { manifest }),
   };
 }
 

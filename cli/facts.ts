@@ -1,12 +1,12 @@
 import { type Connection, connectionKey, describeConnection } from "../contract/connection.ts";
 import { type Examination, examination } from "../contract/examination.ts";
 import type { HostState } from "../contract/host-state.ts";
-import { contractUnits } from "../contract/units.ts";
 import { connectionOf } from "../contract/ways-to-host.ts";
 import { call } from "../providers/executors/executor.ts";
 import { executorFor } from "../providers/executors/index.ts";
 import { observe } from "../providers/nixos/observation.ts";
 import type { Project, SettledStack } from "./project.ts";
+import { questionOf } from "./sight.ts";
 import { within } from "./within.ts";
 
 const LOOK_SECONDS = 20;
@@ -37,7 +37,7 @@ export class Facts {
       within(
         LOOK_SECONDS,
         describeConnection(connection),
-        observe(connection, { units: contractUnits(settings.health) }),
+        observe(connection, questionOf(settings)),
       ),
     );
   }

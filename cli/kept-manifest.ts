@@ -1,25 +1,42 @@
 import { z } from "zod";
 import { Facts } from "./facts.ts";
-import { type Past, pastOf, readLedger } from "./ledger.ts";
+import { type Older, type Past, pastOf, readLedger } from "./ledger.ts";
 import type { Project, SettledStack } from "./project.ts";
 
-/** The manifest of a release as text. The host keeps those of what it has committed; the host that builds has the same. */
+/** The manifest of a release as text: of the host, which keeps those of what it has committed; else of the host that builds; else of Pulumi. */
 export async function keptManifest(
   project: Project,
   stack: SettledStack,
   past: Past,
+  older: Older = async () => [],
 ): Promise<string | undefined> {
-  const own = await manifestBy(stack, past.toplevel);
+  if (past.recorded !== undefined) return past.recorded;
+  const kept = await manifestOfHosts(project, stack, past);
+  if (kept !== undefined) return kept;
+  const known = await older().catch(() => []);
+  return known.find(({ rev, toplevel }) => rev === past.rev && toplevel === past.toplevel)
+    ?.recorded;
+}
+
+async function manifestOfHosts(
+  project: Project,
+  stack: SettledStack,
+  past: Past,
+): Promise<string | undefined> {
+  const own = await manifestBy(stack, past);
   if (own !== undefined && isOf(own, past, stack)) return own;
   const source = new Facts(project).buildingStack(stack);
   if (source === undefined || source.name === stack.name) return undefined;
   const same = pastOf(await readLedger(source)).find(({ rev }) => rev === past.rev);
-  const other = same && (await manifestBy(source, same.toplevel));
+  const other = same && (await manifestBy(source, same));
   return other !== undefined && isOf(other, past, stack) ? other : undefined;
 }
 
-async function manifestBy(stack: SettledStack, toplevel: string): Promise<string | undefined> {
-  return (await readLedger(stack, { limit: 1, toplevel })).manifest ?? undefined;
+export async function manifestBy(
+  stack: SettledStack,
+  { toplevel, id }: Past,
+): Promise<string | undefined> {
+  return (await readLedger(stack, { limit: 1, toplevel, id })).manifest ?? undefined;
 }
 
 const about = z.object({

@@ -7,9 +7,9 @@ import { contractUnits } from "../contract/units.ts";
 import { verdict } from "../contract/verdict.ts";
 import { connectionOf } from "../contract/ways-to-host.ts";
 import { Failure, type FailureKind } from "../providers/errors.ts";
-import { nameOf, pendingOf, releasedDrift } from "../providers/nixos/drift.ts";
+import { type Linked, nameOf, pendingOf, releasedDrift } from "../providers/nixos/drift.ts";
 import { describeRunning, lastTransaction } from "../providers/nixos/last-transaction.ts";
-import { observe } from "../providers/nixos/observation.ts";
+import { observe, type Question } from "../providers/nixos/observation.ts";
 import type { Settings } from "../settings.ts";
 
 export type Health =
@@ -58,12 +58,27 @@ export interface LastTransaction {
 export async function lookAt(settings: Settings, ask = observe): Promise<Sight> {
   const connection = connectionOf(settings.host);
   try {
-    const state = await ask(connection, { units: contractUnits(settings.health) });
+    const state = await ask(connection, questionOf(settings));
     return sightOf(state, settings);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     return unseen(settings, error);
   }
+}
+
+/** What is to be seen of a host that its settings are about. */
+export function questionOf({ health, activation }: Settings): Question {
+  const links = linkedOf(activation);
+  return { units: contractUnits(health), ...(links === undefined ? {} : { links }) };
+}
+
+function linkedOf({ links, strategy }: Settings["activation"]): Linked | undefined {
+  if (links === undefined) return undefined;
+  return {
+    directory: links.directory,
+    names: Object.keys(links.files),
+    alone: strategy === "links",
+  };
 }
 
 const ledger = z.object({
@@ -72,10 +87,13 @@ const ledger = z.object({
   release: z.object({ rev: z.string(), subject: z.string() }).partial(),
 });
 
-export function sightOf(state: HostState, { host, health }: Settings): Sight {
+export function sightOf(state: HostState, { host, health, activation }: Settings): Sight {
   const committed = ledger.safeParse(state.ledger).data;
   const { rev, subject = "" } = committed?.release ?? {};
-  const drift = [...releasedDrift(state, health), ...machineDrift(state, host.machineId)];
+  const drift = [
+    ...releasedDrift(state, health, linkedOf(activation)),
+    ...machineDrift(state, host.machineId),
+  ];
   const toplevel = committed?.toplevel;
   const pending =
     toplevel === undefined ? [] : pendingOf(state, { mode: modeOf(state), toplevel, probes: [] });

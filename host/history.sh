@@ -8,7 +8,8 @@ main() {
   [[ $limit =~ ^[1-9][0-9]{0,3}$ ]] || fail bad-argument "[limit] is not a number from 1 to 9999."
   if [[ ${arg[toplevel]+set} ]]; then
     require_store_path toplevel "${arg[toplevel]}"
-    read_manifest "${arg[toplevel]}"
+    if [[ ${arg[id]-} ]]; then require_name id "${arg[id]}"; fi
+    read_manifest "${arg[toplevel]}" "${arg[id]-}"
     manifest=$REPLY
   fi
   while IFS= read -r line; do
@@ -74,10 +75,12 @@ manifest_file() {
   REPLY=$STATE/releases/${REPLY%%-*}.json
 }
 
-# read_manifest TOPLEVEL: REPLY is the manifest of its release as a JSON string, or null.
+# read_manifest TOPLEVEL ID: REPLY is the manifest of its release as a JSON string, or null. Of links alone, that of the
+# transaction: the system says nothing about them.
 read_manifest() {
   local text
   manifest_file "$1"
+  if [[ $2 && -s $STATE/releases/$2.json ]]; then REPLY=$STATE/releases/$2.json; fi
   if [[ -s $REPLY ]] && text=$(tr -d '\000' <"$REPLY"); then json_string "$text"; else REPLY=null; fi
 }
 

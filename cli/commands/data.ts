@@ -155,7 +155,9 @@ export function unitsOf({ health, activation }: Settings, named: readonly string
   if (named.length === 1 && named[0] === "none") return [];
   const wrong = named.find((unit) => !unitName.safeParse(unit).success);
   if (wrong !== undefined)
-    throw new UsageError(`--stop takes the name of a unit such as hypervisor.service, not ${wrong}.`);
+    throw new UsageError(
+      `--stop takes the name of a unit such as hypervisor.service, not ${wrong}.`,
+    );
   if (named.length > 0) return [...named];
   return [...new Set([...contractUnits(health), ...(activation.links?.restart ?? [])])];
 }

@@ -7,8 +7,10 @@ import { EXIT, type ExitCode, Stop } from "../exit-code.ts";
 import { Facts } from "../facts.ts";
 import { textOf } from "../flags.ts";
 import { keptManifest } from "../kept-manifest.ts";
-import { choose, pastOf, readLedger } from "../ledger.ts";
+import { find, pastOf, readLedger } from "../ledger.ts";
 import { DEFAULT_STACK, openProject, type SettledStack, settled, stackNamed } from "../project.ts";
+import { Pulumi } from "../pulumi.ts";
+import { releasesInHistory } from "../stack-history.ts";
 
 export async function manifest(given: Call): Promise<ExitCode> {
   const { flags, output, cwd } = given;
@@ -17,12 +19,13 @@ export async function manifest(given: Call): Promise<ExitCode> {
   const stack = settled(stackNamed(project, textOf(flags, "stack") ?? DEFAULT_STACK));
   const { name } = stack.settings.host;
   output.progress(`asking ${name} …`);
-  const past = choose(pastOf(await readLedger(stack)), textOf(flags, "to") ?? "0");
-  const text = await keptManifest(project, stack, past);
+  const older = () => releasesInHistory(new Pulumi(project.directory, output), project, stack);
+  const past = await find(pastOf(await readLedger(stack)), textOf(flags, "to") ?? "0", older);
+  const text = await keptManifest(project, stack, past, older);
   if (text === undefined)
     throw new Stop(
       EXIT.failed,
-      `The manifest of ${past.rev.slice(0, 12)} is kept neither on ${name} nor where it was built.`,
+      `The manifest of ${past.rev.slice(0, 12)} is kept neither on ${name}, nor where it was built, nor in Pulumi's history.`,
     );
   const source = new Facts(project).buildingStack(stack) ?? stack;
   const told = format === "env" ? asEnv(text, stack, source) : `${text.trimEnd()}\n`;

@@ -3,13 +3,14 @@ import type { Call } from "../commands.ts";
 import { rollBackAlone } from "../emergency.ts";
 import { EXIT, type ExitCode, Stop } from "../exit-code.ts";
 import { isSet, textOf } from "../flags.ts";
-import { choose, type Past, pastOf, readLedger } from "../ledger.ts";
+import { choose, find, type Past, pastOf, readLedger } from "../ledger.ts";
 import type { Output } from "../output.ts";
 import { describePin, writePin } from "../pin.ts";
 import { pinFor } from "../pin-for.ts";
 import { DEFAULT_STACK, openProject, type SettledStack, settled, stackNamed } from "../project.ts";
 import { changesNothing, Pulumi } from "../pulumi.ts";
 import { requireYes } from "../question.ts";
+import { releasesInHistory } from "../stack-history.ts";
 import { plain } from "../text.ts";
 
 /** Back to a release that the host has committed before: pinned, previewed, and run as any other. */
@@ -18,23 +19,27 @@ export async function rollback({ flags, output, cwd }: Call): Promise<ExitCode> 
   const stack = settled(stackNamed(project, textOf(flags, "stack") ?? DEFAULT_STACK));
   const { name } = stack.settings.host;
   output.progress(`asking ${name} what it ran before …`);
-  const past = choose(pastOf(await readLedger(stack)), textOf(flags, "to"));
-  tell(past, name, output);
+  const [told, to] = [pastOf(await readLedger(stack)), textOf(flags, "to")];
   const yes = isSet(flags, "yes");
-  if (isSet(flags, "emergency")) return rollBackAlone({ project, stack, past, output, yes });
-
-  const pin = await pinFor(project, stack, past);
+  if (isSet(flags, "emergency")) {
+    const past = choose(told, to);
+    tell(past, name, output);
+    return rollBackAlone({ project, stack, past, output, yes });
+  }
+  const pulumi = new Pulumi(project.directory, output);
+  const older = () => releasesInHistory(pulumi, project, stack);
+  const past = await find(told, to, older);
+  tell(past, name, output);
+  const pin = await pinFor(project, stack, past, older);
   const takeBack = writePin(project, stack, pin);
   output.say(`${stack.file} is pinned to ${describePin(pin)}.`);
-  const pulumi = new Pulumi(project.directory, output);
-  const about = { stack: stack.name, to: past, pin };
-  const done = await previewed(pulumi, stack, { output, yes, to: textOf(flags, "to") }).catch(
-    (error) => {
-      takeBack();
-      output.say("The pin was taken back.");
-      throw error;
-    },
-  );
+  const { recorded: _manifest, ...target } = past;
+  const about = { stack: stack.name, to: target, pin };
+  const done = await previewed(pulumi, stack, { output, yes, to }).catch((error) => {
+    takeBack();
+    output.say("The pin was taken back.");
+    throw error;
+  });
   if (!done) {
     output.heading(`Run on ${stack.name} (${name})`);
     await carryOut(pulumi, stack);
@@ -47,10 +52,18 @@ export async function rollback({ flags, output, cwd }: Call): Promise<ExitCode> 
   return EXIT.done;
 }
 
-function tell({ back, rev, subject, at, valid }: Past, host: string, output: Output): void {
+function tell(
+  { back, rev, subject, at, valid, recorded }: Past,
+  host: string,
+  output: Output,
+): void {
   const when = new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ");
+  const source =
+    recorded === undefined
+      ? ""
+      : " Its ledger does not have that any more; Pulumi's own history does.";
   output.say(
-    `${host} goes back to ${rev.slice(0, 12)} ${plain(subject)}, which it has committed at ${when}Z (${back} back).` +
+    `${host} goes back to ${rev.slice(0, 12)} ${plain(subject)}, which it has committed at ${when}Z (${back} back).${source}` +
       (valid === false
         ? " Its system is no longer in the host's store, and comes there again first."
         : ""),

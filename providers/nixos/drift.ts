@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { Goal, mode } from "../../contract/goal.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import type { Probe } from "../../contract/probe.ts";
@@ -63,12 +64,46 @@ export function driftOf(state: HostState, wanted: Wanted): string[] {
   return drift;
 }
 
-/** Where a host differs from the release that was last committed there; no host has drifted from none. */
-export function releasedDrift(state: HostState, probes: Wanted["probes"]): string[] {
-  const { toplevel, mode: how } = state.ledger ?? {};
-  if (typeof toplevel !== "string") return [];
-  return driftOf(state, { mode: mode.catch("switch").parse(how), toplevel, probes });
+/** Of a release with links: where they are, and whether they are all that it has. */
+export interface Linked {
+  readonly directory: string;
+  readonly names: readonly string[];
+  readonly alone: boolean;
 }
+
+/** Where a host differs from the release that was last committed there; no host has drifted from none. */
+export function releasedDrift(
+  state: HostState,
+  probes: Wanted["probes"],
+  linked?: Linked,
+): string[] {
+  const { toplevel, mode: how, after } = state.ledger ?? {};
+  if (typeof toplevel !== "string") return [];
+  const links = linked && {
+    ...linked,
+    files: filesAfter(after, linked),
+    components: [],
+    restart: [],
+  };
+  const system = linked?.alone ? {} : { toplevel };
+  const goal = mode.catch("switch").parse(how);
+  return driftOf(state, {
+    mode: goal,
+    ...system,
+    probes,
+    ...(links === undefined ? {} : { links }),
+  });
+}
+
+/** Where a transaction has left the links, as far as its record tells. */
+function filesAfter(after: unknown, { names }: Linked): Record<string, string> {
+  const { links = {} } = recordedLinks.catch({}).parse(after);
+  return Object.fromEntries(
+    names.flatMap((name) => (links?.[name] == null ? [] : [[name, links[name]]])),
+  );
+}
+
+const recordedLinks = z.object({ links: z.record(z.string(), z.string().nullable()).nullish() });
 
 /** What is as wanted, but not yet in effect, or not for long. */
 export function pendingOf(state: HostState, wanted: Wanted): string[] {

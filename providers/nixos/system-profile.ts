@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Connection, describeConnection } from "../../contract/connection.ts";
 import { Goal } from "../../contract/goal.ts";
 import type { HostState } from "../../contract/host-state.ts";
+import type { Links } from "../../contract/links.ts";
 import { preflight } from "../../contract/preflight.ts";
 import {
   type Live,
@@ -124,12 +125,31 @@ function asCommitted(
   const committed = committedRelease.safeParse(ledger);
   if (!committed.success) return recorded;
   const { toplevel, release } = committed.data;
-  const moved = { ...recorded, toplevel, ...release };
+  const links = recorded.links && movedLinks(recorded.links, committed.data.after?.links ?? {});
+  const moved = {
+    ...{ ...recorded, ...release },
+    ...(recorded.toplevel === undefined ? {} : { toplevel }),
+    ...(links === undefined ? {} : { links }),
+  };
   return contractOfActivation(moved) === last.contract ? moved : recorded;
 }
 
 const { toplevel, rev, subject } = systemProfileInputs.shape;
-const committedRelease = z.object({ toplevel, release: z.object({ rev, subject }) });
+const committedRelease = z.object({
+  ...{ toplevel, release: z.object({ rev, subject }) },
+  after: z.object({ links: z.record(z.string(), z.string().nullable()).nullish() }).nullish(),
+});
+
+/** The same links to where they led after another transaction. */
+function movedLinks(links: Links, lead: Readonly<Record<string, string | null>>): Links {
+  const files = Object.entries(links.files).map(([name, to]) => [name, lead[name] ?? to] as const);
+  const components = links.components.map((path) => {
+    const [, target] =
+      files.find(([name]) => links.files[name]?.startsWith(`${path}/`) === true) ?? [];
+    return target?.split("/").slice(0, 4).join("/") ?? path;
+  });
+  return { ...links, files: Object.fromEntries(files), components };
+}
 
 /** A transaction that runs, and once what came of one that this stack has no record of. */
 function tellTransactions(

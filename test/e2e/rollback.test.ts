@@ -254,4 +254,41 @@ describe("the way back on the command line", function () {
       await world.prod.must(["nix-store", "--verify-path", a]);
     });
   });
+
+  describe("to a release that no host has on record any more", () => {
+    const forget =
+      "cd /var/lib/nixos-promote && sed -i /FORGOTTEN/d ledger.jsonl && rm -f releases/*";
+
+    before("both ledgers lose b, and all manifests are gone", async () => {
+      await promote(["unpin"]);
+      await world.up("prod");
+      for (const host of [world.prod, world.grind])
+        await host.must(["bash", "-euc", forget.replace("FORGOTTEN", rev.b)]);
+    });
+
+    it("is refused without Pulumi, with what there is", async () => {
+      const said = await document<{ error: { message: string } }>(
+        2,
+        ["rollback", "--to", rev.b, "--yes"],
+        NO_BACKEND,
+      );
+      assert.match(said.error.message, /has committed no release [0-9a-f]{40}\. It has: 0 \(/);
+      assert.doesNotMatch(said.error.message, new RegExp(`\\(${rev.b.slice(0, 12)}\\)`));
+    });
+
+    it("finds it and its manifest in Pulumi's own history", async () => {
+      const { to } = await document<{ to: { rev: string; back: number; valid: null } }>(0, [
+        ...["rollback", "--to", rev.b.slice(0, 9), "--yes"],
+      ]);
+      assert.deepEqual([to.rev, to.valid], [rev.b, null]);
+      await assertRuns(world.prod, b);
+    });
+
+    it("has the manifest of one whose manifest alone is gone", async () => {
+      await world.prod.must(["bash", "-euc", "rm -f /var/lib/nixos-promote/releases/*"]);
+      const { code, stdout, output } = await promote(["manifest", "--to", rev.b]);
+      assert.equal(code, 0, output);
+      assert.equal(manifest.parse(JSON.parse(stdout)).rev, rev.b);
+    });
+  });
 });

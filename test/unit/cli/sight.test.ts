@@ -5,7 +5,15 @@ import { widthOf, wrap } from "../../../cli/text.ts";
 import type { HostState } from "../../../contract/host-state.ts";
 import { Failure } from "../../../providers/errors.ts";
 import { parseSettings } from "../../../settings.ts";
-import { hostState, REV, SYSTEM_A, SYSTEM_B, unitState, verdictOf } from "../../support/samples.ts";
+import {
+  hostState,
+  pathOf,
+  REV,
+  SYSTEM_A,
+  SYSTEM_B,
+  unitState,
+  verdictOf,
+} from "../../support/samples.ts";
 import { settingsOf } from "../../support/stack-config.ts";
 
 const SETTINGS = parseSettings({
@@ -42,6 +50,48 @@ describe("a host at a glance", () => {
     assert.equal(seen.since, 1767225612);
     assert.deepEqual(seen.last?.probes, { passed: 1, all: 1 });
     assert.equal(seen.last?.by, "alice@laptop (process 11, stack prod)");
+  });
+
+  describe("with programs behind links", () => {
+    const lead = `${pathOf("hypervisor-1.5.0")}/bin/hypervisor`;
+    const links = {
+      directory: "/opt/choiros/bin",
+      files: { hypervisor: { component: "hypervisor", file: "bin/hypervisor" } },
+    };
+    const seen = (strategy: string, more: Partial<HostState>) =>
+      sightOf(
+        hostState({ ledger: { ...LEDGER, after: { links: { hypervisor: lead } } }, ...more }),
+        parseSettings({ ...settingsOf("prod"), activation: { strategy, links } }),
+      ).drift;
+    const noUnits = /container|hypervisor\.service|caddy/;
+    const linkDrift = (strategy: string, more: Partial<HostState>) =>
+      seen(strategy, more).filter((sentence) => !noUnits.test(sentence));
+
+    it("drifts from where the last transaction has left them", () => {
+      assert.deepEqual(linkDrift("closure", { links: { hypervisor: lead } }), []);
+      const [sentence, ...more] = linkDrift("closure", { links: { hypervisor: "/root/mine" } });
+      assert.match(
+        sentence ?? "",
+        /^\/opt\/choiros\/bin\/hypervisor leads to \/root\/mine, not to/,
+      );
+      assert.deepEqual(more, []);
+    });
+
+    it("says nothing of the system where they are all that the release has", () => {
+      const other = { links: { hypervisor: lead }, currentSystem: SYSTEM_A };
+      assert.deepEqual(linkDrift("links", other), []);
+      assert.match(linkDrift("closure", other).join(), /runs .*-a, not the release's/);
+    });
+
+    it("asks the host where they lead", async () => {
+      const settings = parseSettings({ ...settingsOf("prod"), activation: { links } });
+      let asked: unknown;
+      await lookAt(settings, async (_, question) => {
+        asked = question?.links;
+        return hostState({ ledger: null });
+      });
+      assert.deepEqual(asked, { directory: links.directory, names: ["hypervisor"], alone: false });
+    });
   });
 
   const inactive = unitState({ active: "inactive", sub: "dead" });
