@@ -1,3 +1,5 @@
+import { connectionOf } from "../contract/connection.ts";
+import { detourOf } from "../providers/executors/index.ts";
 import type { Reporter } from "../providers/nixos/engine.ts";
 import { interruption } from "../providers/nixos/interruption.ts";
 import { worksAlone } from "../providers/nixos/operator.ts";
@@ -5,6 +7,12 @@ import { EXIT } from "./exit-code.ts";
 import type { Output } from "./output.ts";
 import type { SettledStack } from "./project.ts";
 import { plain } from "./text.ts";
+
+/** Says that the fallback is used and why, if it is. */
+export function tellDetour({ settings }: SettledStack, output: Output): void {
+  const detour = detourOf(connectionOf(settings.host));
+  if (detour !== undefined) output.say(plain(detour));
+}
 
 /** From here on a job of the host is ours, as under Pulumi: Ctrl-C asks the host to stop; a second one leaves it alone with that. */
 export function workAlone({ name }: SettledStack, output: Output): Reporter {

@@ -9,7 +9,7 @@ import { observe } from "../providers/nixos/observation.ts";
 import { reasonsOf } from "../providers/nixos/reasons.ts";
 import { activate } from "../providers/nixos/transaction.ts";
 import type { Settings } from "../settings.ts";
-import { workAlone } from "./alone.ts";
+import { tellDetour, workAlone } from "./alone.ts";
 import { requireHealthy } from "./carry-out.ts";
 import { EXIT, type ExitCode, Stop } from "./exit-code.ts";
 import { manifestBy } from "./kept-manifest.ts";
@@ -39,6 +39,7 @@ export async function rollBackAlone(emergency: Emergency): Promise<ExitCode> {
   const { currentSystem, links: lead = {} } = await observe(connectionOf(host), {
     links: question,
   });
+  tellDetour(stack, output);
   const linked = Object.entries(links?.files ?? {}).every(([name, to]) => lead[name] === to);
   if (linked && (isLinksAlone(stack) || currentSystem === past.toplevel)) {
     output.say(`${host.name} runs it already.`);

@@ -35,7 +35,7 @@ export class Facts {
     const connection = connectionOf(settings.host);
     return this.#once(`state ${connectionKey(connection)}`, () =>
       within(
-        LOOK_SECONDS,
+        (settings.host.fallback === undefined ? 1 : 2) * LOOK_SECONDS,
         describeConnection(connection),
         observe(connection, questionOf(settings)),
       ),

@@ -7,6 +7,7 @@ import { contractUnits } from "../contract/units.ts";
 import { verdict } from "../contract/verdict.ts";
 import { connectionOf } from "../contract/ways-to-host.ts";
 import { Failure, type FailureKind } from "../providers/errors.ts";
+import { detourOf } from "../providers/executors/index.ts";
 import { type Linked, nameOf, pendingOf, releasedDrift } from "../providers/nixos/drift.ts";
 import { describeRunning, lastTransaction } from "../providers/nixos/last-transaction.ts";
 import { observe, type Question } from "../providers/nixos/observation.ts";
@@ -59,7 +60,9 @@ export async function lookAt(settings: Settings, ask = observe): Promise<Sight> 
   const connection = connectionOf(settings.host);
   try {
     const state = await ask(connection, questionOf(settings));
-    return sightOf(state, settings);
+    const seen = sightOf(state, settings);
+    const detour = detourOf(connection);
+    return detour === undefined ? seen : { ...seen, notes: [detour, ...seen.notes] };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     return unseen(settings, error);

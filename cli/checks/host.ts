@@ -2,6 +2,7 @@ import { describeConnection } from "../../contract/connection.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import { connectionOf } from "../../contract/ways-to-host.ts";
 import { Failure } from "../../providers/errors.ts";
+import { detourOf } from "../../providers/executors/index.ts";
 import type { Facts } from "../facts.ts";
 import { Findings } from "../finding.ts";
 import type { SettledStack } from "../project.ts";
@@ -40,6 +41,13 @@ function fixOf({ kind }: Failure, { settings }: SettledStack): string {
 function checkWay({ settings }: SettledStack, found: Findings): Findings {
   const { connection } = settings.host;
   const way = describeConnection(connection);
+  const detour = detourOf(connectionOf(settings.host));
+  if (detour !== undefined)
+    return found.warn(
+      "connection",
+      detour,
+      "Open it again: if the fallback closes too, nobody gets in.",
+    );
   if (connection.kind !== "ssh") return found.ok("connection", `${way} answers`);
   if (connection.hostKey !== undefined)
     return found.ok("connection", `${way} answers, with the pinned host key`);

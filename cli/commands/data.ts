@@ -4,7 +4,7 @@ import { shortPath } from "../../contract/store-path.ts";
 import { contractUnits } from "../../contract/units.ts";
 import { bytesText } from "../../providers/nixos/plan/text.ts";
 import type { Settings } from "../../settings.ts";
-import { workAlone } from "../alone.ts";
+import { tellDetour, workAlone } from "../alone.ts";
 import {
   chooseBackup,
   chosenDirectories,
@@ -105,6 +105,7 @@ async function restore(
   output.progress(`asking ${host} …`);
   const sight = await lookAt(settings);
   requireMachine(stack, sight);
+  tellDetour(stack, output);
   const backup = chooseBackup(await readBackups(stack), name);
   const wanted = listOf(flags, "directory");
   const directories = chosenDirectories(backup, wanted);

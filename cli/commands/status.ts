@@ -43,7 +43,9 @@ async function look(stack: Stack): Promise<Seen> {
   const { settings } = stack;
   if (settings === undefined) return { stack, sight: undefined };
   const host = describeConnection(settings.host.connection);
-  const ask: typeof observe = (...question) => within(LOOK_SECONDS, host, observe(...question));
+  const ways = settings.host.fallback === undefined ? 1 : 2;
+  const ask: typeof observe = (...question) =>
+    within(ways * LOOK_SECONDS, host, observe(...question));
   return { stack, sight: await lookAt(settings, ask) };
 }
 
