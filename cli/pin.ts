@@ -15,8 +15,7 @@ export function writePin(project: Project, stack: SettledStack, pin: Pin | undef
   const before = readFileSync(stack.file, "utf8");
   const restore = () => writeFileSync(stack.file, before);
   writeFileSync(stack.file, withPin(before, project.name, pin));
-  const { settings } = stackNamed(openProject(project.directory), stack.name);
-  if (settings !== undefined && isDeepStrictEqual(settings.pin, pin)) return restore;
+  if (isDeepStrictEqual(pinIn(project, stack), { pin })) return restore;
   restore();
   const line = pin === undefined ? "" : `: ${lineOf(project.name, pin).trim()}`;
   throw new Stop(
@@ -24,6 +23,20 @@ export function writePin(project: Project, stack: SettledStack, pin: Pin | undef
     `${stack.file} is written in a way that the pin cannot be ${pin === undefined ? "taken out of" : "put into"}. ` +
       `Nothing was changed. Do it by hand, below config${line}`,
   );
+}
+
+/** What the file says now; undefined if it cannot be read any more. */
+function pinIn(
+  { directory }: Project,
+  { name }: SettledStack,
+): { pin: Pin | undefined } | undefined {
+  try {
+    const { settings } = stackNamed(openProject(directory), name);
+    return settings && { pin: settings.pin };
+  } catch (error) {
+    if (error instanceof Stop) return undefined;
+    throw error;
+  }
 }
 
 /** The text of a stack file with another pin, or none. All else stays as it was written, its comments too. */

@@ -5,12 +5,13 @@ import type { LedgerRecord } from "../../contract/ledger.ts";
 import type { Snapshot } from "../../contract/snapshot.ts";
 import type { LabHost } from "../../lab/lab.ts";
 import type { Ended } from "../../lab/project.ts";
-import { type Changes, during, withSettings } from "./faults.ts";
+import { during } from "./faults.ts";
 import { assertRuns, World } from "./world.ts";
 
 /** With this the operator knows no host by ssh. */
 const WITHOUT_SSH = { NIXOS_PROMOTE_SSH_CONFIG: "/dev/null" };
 const DATA = "/opt/choiros/data";
+const BACKED_UP = `{data: {directories: [${DATA}], backup: always}}`;
 
 interface Row {
   readonly stack: string;
@@ -33,7 +34,6 @@ describe("the command line over other ways to a host", function () {
   let b: string;
 
   const ssm = ({ instanceId }: LabHost) => ({ kind: "awsSsm", instanceId, region: "eu-central-1" });
-  const data = { "activation.data": { directories: [DATA], backup: "always" } };
 
   before("release a, then b, on both hosts, over ssh", async function () {
     this.timeout(600_000);
@@ -60,119 +60,101 @@ describe("the command line over other ways to a host", function () {
   }
 
   describe("01 AWS SSM, without any ssh from here", () => {
-    const over = <T>(work: () => Promise<T>, more: Changes = {}) =>
-      withSettings(
-        world,
-        "grind",
-        { "host.connection": ssm(world.grind), "release.builder": ssm(world.grind) },
-        () => withSettings(world, "prod", { "host.connection": ssm(world.prod), ...more }, work),
-      );
+    before("both stacks know their hosts by SSM alone", () => {
+      const grind = JSON.stringify(ssm(world.grind));
+      world.configure("grind", /\{kind: ssh, host: choiros-grind\}/g, grind);
+      world.connect("prod", JSON.stringify(ssm(world.prod)));
+      world.configure("prod", /^config:\n/, `config:\n  choiros:activation: ${BACKED_UP}\n`);
+    });
 
-    it("status", () =>
-      over(async () => {
-        const { stacks } = await document<{ stacks: Row[] }>(0, ["status"], WITHOUT_SSH);
-        assert.deepEqual(
-          stacks.map(({ health, connection, notes }) => [health, connection, notes]),
-          [world.grind, world.prod].map(({ instanceId }) => [
-            ...["healthy", `${instanceId} in eu-central-1`],
-            [],
-          ]),
-        );
-      }));
-
-    it("doctor", () =>
-      over(async () => {
-        const { findings } = await document<{ findings: Finding[] }>(0, ["doctor"], WITHOUT_SSH);
-        assert.deepEqual(
-          findings.filter(({ state }) => state === "fail"),
+    it("status", async () => {
+      const { stacks } = await document<{ stacks: Row[] }>(0, ["status"], WITHOUT_SSH);
+      assert.deepEqual(
+        stacks.map(({ health, connection, notes }) => [health, connection, notes]),
+        [world.grind, world.prod].map(({ instanceId }) => [
+          ...["healthy", `${instanceId} in eu-central-1`],
           [],
+        ]),
+      );
+    });
+
+    it("doctor", async () => {
+      const { findings } = await document<{ findings: Finding[] }>(0, ["doctor"], WITHOUT_SSH);
+      assert.deepEqual(
+        findings.filter(({ state }) => state === "fail"),
+        [],
+      );
+      for (const about of ["connection", "machine", "room", "trust", "copy"])
+        assert.equal(
+          findings.find((one) => one.where === "prod" && one.about === about)?.state,
+          "ok",
+          about,
         );
-        for (const about of ["connection", "machine", "room", "trust", "copy"])
-          assert.equal(
-            findings.find((one) => one.where === "prod" && one.about === about)?.state,
-            "ok",
-            about,
-          );
-      }));
+    });
 
     it("doctor says that an agent is offline, and where that is described", () =>
-      over(() =>
-        during(
-          () => world.lab.ssm.stop(world.prod.instanceId),
-          () => world.lab.ssm.resume(world.prod.instanceId),
-          async () => {
-            const { findings } = await document<{ findings: (Finding & { fix: string })[] }>(
-              1,
-              ["doctor", "--stack", "prod"],
-              WITHOUT_SSH,
-            );
-            const found = findings.find(({ about }) => about === "connection");
-            assert.match(found?.says ?? "", /its SSM agent is offline/);
-            assert.equal(found?.fix, "See docs/aws-ssm.md.");
-          },
-        ),
+      during(
+        () => world.lab.ssm.stop(world.prod.instanceId),
+        () => world.lab.ssm.resume(world.prod.instanceId),
+        async () => {
+          const { findings } = await document<{ findings: (Finding & { fix: string })[] }>(
+            1,
+            ["doctor", "--stack", "prod"],
+            WITHOUT_SSH,
+          );
+          const found = findings.find(({ about }) => about === "connection");
+          assert.match(found?.says ?? "", /its SSM agent is offline/);
+          assert.equal(found?.fix, "See docs/aws-ssm.md.");
+        },
       ));
 
-    it("history, and the manifest of a release", () =>
-      over(async () => {
-        const { past } = await document<{ past: { valid: boolean }[] }>(
-          0,
-          ["history"],
-          WITHOUT_SSH,
-        );
-        assert.deepEqual(
-          past.map(({ valid }) => valid),
-          [true, true],
-        );
-        const kept = await promote(["manifest", "--to", "1"], WITHOUT_SSH);
-        assert.equal(kept.code, 0, kept.output);
-        assert.ok(kept.stdout.includes(a));
-      }));
+    it("history, and the manifest of a release", async () => {
+      const { past } = await document<{ past: { valid: boolean }[] }>(0, ["history"], WITHOUT_SSH);
+      assert.deepEqual(
+        past.map(({ valid }) => valid),
+        [true, true],
+      );
+      const kept = await promote(["manifest", "--to", "1"], WITHOUT_SSH);
+      assert.equal(kept.code, 0, kept.output);
+      assert.ok(kept.stdout.includes(a));
+    });
 
-    it("snapshot, and a diff of two hosts", () =>
-      over(async () => {
-        const seen = await document<Snapshot>(0, ["snapshot"], WITHOUT_SSH);
-        assert.deepEqual([seen.currentSystem, seen.machineId], [b, world.prod.machineId]);
-        const { verdict } = await document<{ verdict: string }>(
-          0,
-          ["snapshot", "diff", "grind", "prod"],
-          WITHOUT_SSH,
-        );
-        assert.equal(verdict, "alike");
-      }));
+    it("snapshot, and a diff of two hosts", async () => {
+      const seen = await document<Snapshot>(0, ["snapshot"], WITHOUT_SSH);
+      assert.deepEqual([seen.currentSystem, seen.machineId], [b, world.prod.machineId]);
+      const { verdict } = await document<{ verdict: string }>(
+        0,
+        ["snapshot", "diff", "grind", "prod"],
+        WITHOUT_SSH,
+      );
+      assert.equal(verdict, "alike");
+    });
 
-    it("rollback --emergency, with the backup of data, and the data brought back", () =>
-      over(async () => {
-        const env = { ...WITHOUT_SSH, PULUMI_BACKEND_URL: "file:///nowhere" };
-        const { outcome } = await document<{ outcome: string }>(
-          0,
-          ["rollback", "--emergency", "--yes"],
-          env,
-        );
-        assert.equal(outcome, "rolled back");
-        await assertRuns(world.prod, a);
-        const { records } = await document<{ records: LedgerRecord[] }>(0, ["history"], env);
-        assert.equal(records[0]?.executor, "awsSsm");
-        await world.prod.must(["bash", "-euc", `echo two >${DATA}/db`]);
-        const { backups } = await document<{ backups: KnownBackup[] }>(0, ["data", "list"], env);
-        const name = backups[0]?.name ?? "";
-        await document(0, ["data", "restore", name, "--stop", "hypervisor.service", "--yes"], env);
-        assert.equal(await world.prod.must(["cat", `${DATA}/db`]), "one\n");
-      }, data));
+    it("rollback --emergency, with the backup of data, and the data brought back", async () => {
+      const env = { ...WITHOUT_SSH, PULUMI_BACKEND_URL: "file:///nowhere" };
+      const { outcome } = await document<{ outcome: string }>(
+        0,
+        ["rollback", "--emergency", "--yes"],
+        env,
+      );
+      assert.equal(outcome, "rolled back");
+      await assertRuns(world.prod, a);
+      const { records } = await document<{ records: LedgerRecord[] }>(0, ["history"], env);
+      assert.equal(records[0]?.executor, "awsSsm");
+      await world.prod.must(["bash", "-euc", `echo two >${DATA}/db`]);
+      const { backups } = await document<{ backups: KnownBackup[] }>(0, ["data", "list"], env);
+      const name = backups[0]?.name ?? "";
+      await document(0, ["data", "restore", name, "--stop", "hypervisor.service", "--yes"], env);
+      assert.equal(await world.prod.must(["cat", `${DATA}/db`]), "one\n");
+    });
 
     it("rollback and promote, with Pulumi", async () => {
-      // What the emergency has pinned was put back with the settings.
-      await over(async () => {
-        const { outcome } = await document<{ outcome: string }>(
-          0,
-          ["promote", "--yes"],
-          WITHOUT_SSH,
-        );
-        assert.equal(outcome, "promoted");
-        await assertRuns(world.prod, b);
-        await document(0, ["rollback", "--yes"], WITHOUT_SSH);
-        await assertRuns(world.prod, a);
-      });
+      await document(0, ["unpin"]);
+      const { outcome } = await document<{ outcome: string }>(0, ["promote", "--yes"], WITHOUT_SSH);
+      assert.equal(outcome, "promoted");
+      await assertRuns(world.prod, b);
+      await document(0, ["rollback", "--yes"], WITHOUT_SSH);
+      await assertRuns(world.prod, a);
     });
   });
 
@@ -180,17 +162,13 @@ describe("the command line over other ways to a host", function () {
     const DETOUR =
       /\[host\.connection\] choiros-prod: nothing answers there\..*Going over \[host\.fallback\], i-\S+ in eu-central-1, which leads to the same machine/;
 
-    const over = <T>(work: () => Promise<T>) =>
-      withSettings(
-        world,
-        "prod",
-        {
-          "host.connection": { kind: "ssh", host: "choiros-prod", connectTimeoutSeconds: 2 },
-          "host.fallback": ssm(world.prod),
-          "host.machineId": world.prod.machineId,
-        },
-        work,
-      );
+    before("prod is known by ssh, and by SSM beside it", () => {
+      const ssh = "{kind: ssh, host: choiros-prod, connectTimeoutSeconds: 2}";
+      const { machineId } = world.prod;
+      world.connect("prod", ssh);
+      const more = `    fallback: ${JSON.stringify(ssm(world.prod))}\n    machineId: ${machineId}\n`;
+      world.configure("prod", / {4}connection: .*\n/, `$&${more}`);
+    });
 
     const withoutSshd = <T>(work: () => Promise<T>) =>
       during(
@@ -206,45 +184,42 @@ describe("the command line over other ways to a host", function () {
       return ended;
     };
 
-    it("is no detour as long as ssh is open", () =>
-      over(async () => {
-        assert.doesNotMatch((await ok(["status"])).output, /Going over/);
-      }));
+    it("is no detour as long as ssh is open", async () => {
+      assert.doesNotMatch((await ok(["status"])).output, /Going over/);
+    });
 
     it("status and doctor say by which way, and history and snapshot come over it", () =>
-      over(() =>
-        withoutSshd(async () => {
-          assert.match((await ok(["status"])).output, DETOUR);
-          assert.match((await ok(["doctor"])).output, DETOUR);
-          assert.match((await ok(["history"])).output, /committed/);
-          assert.match((await ok(["snapshot"])).stdout, new RegExp(world.prod.machineId));
-        }),
-      ));
+      withoutSshd(async () => {
+        assert.match((await ok(["status"])).output, DETOUR);
+        assert.match((await ok(["history"])).output, /committed/);
+        assert.match((await ok(["snapshot"])).stdout, new RegExp(world.prod.machineId));
+        // The builder has no other way to prod.
+        const { code, output } = await promote(["doctor", "--stack", "prod"]);
+        assert.equal(code, 1, output);
+        assert.match(output, DETOUR);
+        assert.match(output, /fail +copy: the builder does not reach choiros-prod/);
+      }));
 
     it("rollback --emergency goes over it as a whole, and says so", () =>
-      over(() =>
-        withoutSshd(async () => {
-          const { output } = await ok(["rollback", "--to", "1", "--emergency", "--yes"]);
-          assert.match(output, DETOUR);
-          await assertRuns(world.prod, b);
-        }),
-      ));
+      withoutSshd(async () => {
+        const { output } = await ok(["rollback", "--to", "1", "--emergency", "--yes"]);
+        assert.match(output, DETOUR);
+        await assertRuns(world.prod, b);
+      }));
 
     it("of two closed ways both are told, and nothing is done", () =>
-      over(() =>
-        withoutSshd(() =>
-          during(
-            () => world.lab.ssm.stop(world.prod.instanceId),
-            () => world.lab.ssm.resume(world.prod.instanceId),
-            async () => {
-              for (const args of [["status"], ["rollback", "--emergency", "--yes"]]) {
-                const { code, output } = await promote([...args, "--stack", "prod"]);
-                assert.equal(code, 4, output);
-                assert.match(output, /\[host\.connection\].*\[host\.fallback\].*agent is offline/);
-              }
-              await assertRuns(world.prod, b);
-            },
-          ),
+      withoutSshd(() =>
+        during(
+          () => world.lab.ssm.stop(world.prod.instanceId),
+          () => world.lab.ssm.resume(world.prod.instanceId),
+          async () => {
+            for (const args of [["status"], ["rollback", "--emergency", "--yes"]]) {
+              const { code, output } = await promote([...args, "--stack", "prod"]);
+              assert.equal(code, 4, output);
+              assert.match(output, /\[host\.connection\].*\[host\.fallback\].*agent is offline/);
+            }
+            await assertRuns(world.prod, b);
+          },
         ),
       ));
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { plainName, type Snapshot, snapshot } from "../../contract/snapshot.ts";
+import { known, plainName, type Snapshot, snapshot } from "../../contract/snapshot.ts";
 import { diffSnapshots } from "../../contract/snapshot-diff.ts";
 import { exportSnapshot, importSnapshot } from "../../contract/snapshot-env.ts";
 
@@ -249,6 +250,31 @@ describe("a snapshot as key=value", () => {
         ...["hypervisor_env_files=/run/choiros/hypervisor.env", ""],
       ],
     );
+  });
+
+  const kept = (host: string) =>
+    readFileSync(new URL(`../fixtures/snapshot-${host}.env`, import.meta.url), "utf8");
+
+  for (const host of ["grind", "prod"])
+    it(`as operators have kept it of ${host} is read, and written with the same bytes`, () => {
+      const read = snapshot.parse(importSnapshot(kept(host)));
+      assert.equal(read.hostname, `choiros-${host}`);
+      assert.equal(read.createdAt, Date.parse("2026-02-22T18:04:11Z") / 1000);
+      assert.deepEqual(Object.keys(known(read.components)), [
+        ...["sandbox", "hypervisor", "dioxus_desktop"],
+      ]);
+      assert.equal(Object.keys(known(read.units)).length, 4);
+      assert.equal(exportSnapshot(read), kept(host));
+    });
+
+  it("as operators have kept it of two hosts tells release drift from what came of it", () => {
+    const [grind, prod] = [importSnapshot(kept("grind")), importSnapshot(kept("prod"))];
+    const { verdict, differences } = diffSnapshots(grind, prod);
+    assert.equal(verdict, "release-drift");
+    const about = (kind: string) =>
+      differences.filter((one) => one.about === kind).map(({ what }) => what);
+    assert.ok(about("release").some((what) => what.includes("hypervisor")));
+    assert.ok(about("behaviour").some((what) => what.includes("sandbox_dev")));
   });
 
   it("comes back with all that it tells, and is the same text again", () => {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { type Pin, withPin } from "../../../cli/pin.ts";
+import { type Pin, withPin, writePin } from "../../../cli/pin.ts";
+import { openProject, settled, stackNamed } from "../../../cli/project.ts";
 import { REV } from "../../support/samples.ts";
 import { parseYaml } from "../../support/stack-config.ts";
 
@@ -52,5 +55,24 @@ describe("a pin in a settings file", () => {
       withPin(pinned, "choiros", undefined),
       PROD.replace("  choiros:copy:", "  # a comment\n  choiros:copy:"),
     );
+  });
+
+  it("is refused where the file is written in another way, which stays as it was", () => {
+    const directory = mkdtempSync(join(tmpdir(), "promote-pin-"));
+    try {
+      const file = join(directory, "Pulumi.prod.yaml");
+      const text = JSON.stringify(parseYaml(PROD));
+      writeFileSync(join(directory, "Pulumi.yaml"), "name: choiros\n");
+      writeFileSync(file, text);
+      const project = openProject(directory);
+      const stack = settled(stackNamed(project, "prod"));
+      assert.throws(
+        () => writePin(project, stack, { manifest: "releases/good.json" }),
+        /is written in a way that the pin cannot be put into\. Nothing was changed\. Do it by hand, below config: choiros:pin/,
+      );
+      assert.equal(readFileSync(file, "utf8"), text);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 });
