@@ -78,7 +78,7 @@ async function guarded(where: string, about: string, check: Promise<Findings>): 
 function withoutRepetition(found: readonly Finding[]): Finding[] {
   const told = new Set<string>();
   return found.filter(({ state, where, says }) => {
-    const key = `${where} ${says}`;
+    const key = `${where} ${says.replace(/^\[[\w.]+\] /, "")}`; // some checks name the setting
     if (state === "ok") return true;
     if (told.has(key)) return false;
     told.add(key);

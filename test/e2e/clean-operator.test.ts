@@ -128,8 +128,9 @@ describe("a promotion from a machine that has next to nothing", function () {
       const output = await nothing(() =>
         withSettings(world, "prod", { "host.connection": connection }, () => promote(["--yes"])),
       );
-      assert.match(output, /nobody@choiros-prod refused every key/);
+      assert.match(output, /nobody@choiros-prod: it refused every key/);
       assert.match(output, /-> Make this work first: ssh nobody@choiros-prod true/);
+      assert.equal(output.match(/^ +fail /gm)?.length, 1, "it is said once");
     });
 
     it("a cache that nobody can reach: which, from where, and what to look at", async () => {
