@@ -1,8 +1,9 @@
 // The ledger as a file, without a host: what is damaged, too big, full, or written by two at once.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { backups } from "../../contract/backup.ts";
 import { history } from "../../contract/ledger.ts";
 import { OwnState } from "./own-state.ts";
 
@@ -222,5 +223,83 @@ describe("the ledger", function () {
       [[SYSTEM, true]],
     );
     assert.equal(said.manifest, manifest);
+  });
+
+  it("history gives the manifest of links alone by their transaction, not that of the system below", async () => {
+    const keep = (id: string, system: string, manifest: string) =>
+      state.parts(
+        "activate",
+        "toplevel=${arg[toplevel]} id=${arg[id]} with_system=${arg[system]}; check_keep; keep_manifest",
+        { id, system, toplevel: SYSTEM, manifest },
+      );
+    await keep("system", "yes", "{}");
+    await keep("links", "", '{"links":1}');
+    const manifestBy = async (id: string) =>
+      history.parse(await state.ask("history", { toplevel: SYSTEM, id })).manifest;
+    assert.equal(await manifestBy("links"), '{"links":1}');
+    assert.equal(await manifestBy("system"), "{}");
+    assert.match(
+      JSON.stringify(await state.ask("history", { toplevel: SYSTEM, id: "../x" })),
+      /\[id\] may hold letters/,
+    );
+  });
+});
+
+describe("the backups of a host", () => {
+  let state: OwnState;
+  beforeEach(() => {
+    state = new OwnState();
+  });
+  afterEach(() => state.discard());
+
+  const list = async () => backups.parse(await state.ask("backups")).backups;
+
+  function backup(name: string, at: number, index: string, previous = SYSTEM): void {
+    const directory = join(state.directory, "backups", name);
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, "index"), index);
+    writeFileSync(join(directory, "previous"), `${previous}\n`);
+    for (const path of [join(directory, "index"), directory]) utimesSync(path, at, at);
+  }
+
+  it("are none where there is none", async () => {
+    assert.deepEqual(await list(), []);
+  });
+
+  it("are told the newest first, whatever the directories are called, without those that are being made", async () => {
+    const sum = "a".repeat(64);
+    backup("activate-1", 1000, `tar\t/opt/größe "x"\t1.tar.zst\t${sum}\t10\t20\tno\n`);
+    backup("activate-2", 2000, `btrfs\t/data\t/.backups/2\t-\t0\t0\tyes\n`);
+    backup("activate-3.new", 3000, `tar\t/data\t1.tar.zst\t${sum}\t1\t1\tyes\n`);
+    backup("activate-4", 4000, "");
+    writeFileSync(join(state.directory, "backups/activate-1/1.tar.zst"), "");
+    utimesSync(join(state.directory, "backups/activate-1"), 1000, 1000);
+    const path = "/var/lib/nixos-promote/backups/activate-1/1.tar.zst";
+    assert.deepEqual(await list(), [
+      {
+        ...{ name: "activate-2", at: 2000, system: SYSTEM },
+        directories: [
+          {
+            ...{
+              directory: "/data",
+              kind: "btrfs",
+              path: "/.backups/2",
+              sha256: null,
+              bytes: null,
+            },
+            ...{ size: 0, steady: true, there: false },
+          },
+        ],
+      },
+      {
+        ...{ name: "activate-1", at: 1000, system: SYSTEM },
+        directories: [
+          {
+            ...{ directory: '/opt/größe "x"', kind: "tar", path, sha256: sum, bytes: 10, size: 20 },
+            ...{ steady: false, there: true },
+          },
+        ],
+      },
+    ]);
   });
 });
