@@ -12,7 +12,7 @@ const CACHE = "/srv/cache";
 const PORT = 8088;
 
 describe("a promotion from a machine that has next to nothing", function () {
-  this.timeout(300_000);
+  this.timeout(480_000);
   let world: World;
   let env: Record<string, string>;
   let http: string;

@@ -10,7 +10,7 @@ const SETTING = `  choiros:activation: {data: {directories: [${DATA}, ${LIBRARY}
 const JOB = "nixos-promote-activate.service";
 
 describe("mutable data on the command line", function () {
-  this.timeout(240_000);
+  this.timeout(480_000);
   let world: World;
   let name: string;
   let original: string;

@@ -11,7 +11,7 @@ const DATA = "data: {directories: [/opt/choiros/data], backup: always}";
 const JOB = "nixos-promote-activate.service";
 
 describe("the way back without Pulumi", function () {
-  this.timeout(240_000);
+  this.timeout(480_000);
   let world: World;
   let system: string;
   let systemB: string;

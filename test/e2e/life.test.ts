@@ -23,7 +23,7 @@ const DEV = "container@sandbox-dev.service";
 type Expected = readonly [Revision, outcome?: LedgerRecord["outcome"]];
 
 describe("the life of a system", function () {
-  this.timeout(300_000);
+  this.timeout(480_000);
   let world: World;
 
   before("a lab as new, whose builder keeps all releases of this story", async () => {

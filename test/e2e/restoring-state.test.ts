@@ -14,7 +14,7 @@ const UNWRAP = /^node -p .*$/m.exec(DOCUMENT)?.[0] ?? "";
 const CHECKPOINT = /\.checkpoint\.json$/;
 
 describe("restoring Pulumi's state", function () {
-  this.timeout(240_000);
+  this.timeout(480_000);
   let world: World;
   let a: string;
   let b: string;
