@@ -1,4 +1,4 @@
-import { connectionOf } from "../contract/connection.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import { detourOf } from "../providers/executors/index.ts";
 import type { Reporter } from "../providers/nixos/engine.ts";
 import { interruption } from "../providers/nixos/interruption.ts";

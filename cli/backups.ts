@@ -1,6 +1,7 @@
 import { type Backup, backups, type Restored, restored } from "../contract/backup.ts";
-import { connectionOf, describeConnection } from "../contract/connection.ts";
+import { describeConnection } from "../contract/connection.ts";
 import { describeTime } from "../contract/job-record.ts";
+import { connectionOf } from "../contract/ways-to-host.ts";
 import { call } from "../providers/executors/executor.ts";
 import { executorFor } from "../providers/executors/index.ts";
 import type { Reporter } from "../providers/nixos/engine.ts";
