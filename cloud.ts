@@ -1,6 +1,6 @@
 import { loadCloudSettings } from "./cloud-settings.ts";
 import { install } from "./components/install.ts";
-import { createTraffic } from "./components/traffic/index.ts";
+import { createTraffic, rolesOf } from "./components/traffic/index.ts";
 
 // A stack without a host: what stands around hosts, and which of them gets public traffic. The SDK of a
 // cloud takes most of a second to load, so that only a stack that has something there loads it.
@@ -15,5 +15,7 @@ export const ovh =
 /** The hosts that were made NixOS. */
 export const installed = settings.install && (await install(settings.install));
 
-/** The host that gets it. */
-export const traffic = settings.traffic && (await createTraffic(settings.traffic)).to;
+if (settings.traffic) await createTraffic(settings.traffic);
+
+/** Who gets it, and who could. */
+export const traffic = settings.traffic && rolesOf(settings.traffic);

@@ -36,4 +36,6 @@ export const host = activation.live;
 export const drift = activation.drift;
 export const pending = activation.pending;
 export const health = activation.transaction.apply((last) => last?.probes ?? {});
+/** For a stack that sends traffic to this host, to see for itself that it is healthy. */
+export const examinable = activation.examinable;
 export const previousRelease = activation.transaction.apply((last) => last?.previousSystem ?? null);

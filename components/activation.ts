@@ -1,6 +1,7 @@
 import type { Cache } from "../contract/cache.ts";
 import { canonicalJson } from "../contract/canonical-json.ts";
 import type { Data } from "../contract/data.ts";
+import type { Examinable } from "../contract/front.ts";
 import type { Keep } from "../contract/keep.ts";
 import type { Links } from "../contract/links.ts";
 import type { Preflight } from "../contract/preflight.ts";
@@ -88,6 +89,8 @@ export class Activation extends pulumi.ComponentResource {
   /** Unix seconds of its last transaction, while it is healthy. */
   readonly healthySince: pulumi.Output<number | null>;
   readonly transaction: pulumi.Output<SystemProfileOutputs["transaction"]>;
+  /** How others can see for themselves that it is healthy. */
+  readonly examinable: Examinable;
 
   constructor(name: string, args: ActivationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:index:Activation", name, {}, opts);
@@ -95,6 +98,7 @@ export class Activation extends pulumi.ComponentResource {
       args.strategy === "links" ? undefined : args.release.toplevel(args.host.hostName);
     const links = args.links && linksTo(args, args.links);
     this.toplevel = toplevel;
+    this.examinable = examinableBy(args);
     const closures = createClosures(name, args, toplevel, this);
     const facts = factsOf(args, toplevel);
     const at = { parent: this, dependsOn: closures };
@@ -114,6 +118,15 @@ export class Activation extends pulumi.ComponentResource {
       .apply(([healthy, last]) => (healthy ? (last?.finishedAt ?? null) : null));
     this.registerOutputs({ live: this.live, drift: this.drift });
   }
+}
+
+function examinableBy({ host, health, links }: ActivationArgs): Examinable {
+  return {
+    ...{ connection: host.connection, probes: health },
+    ...(links === undefined
+      ? {}
+      : { links: { directory: links.directory, names: Object.keys(links.files) } }),
+  };
 }
 
 function factsOf(

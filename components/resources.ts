@@ -1,3 +1,4 @@
+import type { FrontInputs } from "../contract/front.ts";
 import type { AnyManifest } from "../contract/manifest.ts";
 import type {
   BuildInputs,
@@ -49,6 +50,13 @@ export class SystemProfile extends pulumi.CustomResource {
       { live: undefined, drift: undefined, pending: undefined, transaction: undefined, ...args },
       opts,
     );
+  }
+}
+
+/** A proxy in front of some hosts, of which one gets public traffic. */
+export class Front extends pulumi.CustomResource {
+  constructor(name: string, args: Args<FrontInputs>, opts?: pulumi.CustomResourceOptions) {
+    super("nixos:index:Front", name, { target: undefined, machineId: undefined, ...args }, opts);
   }
 }
 

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { z } from "zod";
 import { type Connection, connection } from "../contract/connection.ts";
+import { healthyTooShort } from "../contract/healthy-for.ts";
 import { type AnyManifest, anyManifest } from "../contract/manifest.ts";
 import type { ManifestEnv } from "../contract/manifest-env.ts";
 import { releaseId, signedText } from "../contract/release-id.ts";
@@ -136,25 +137,10 @@ interface Claim {
 
 /** The other host's own clock says since when, ours what time it is. */
 function requireHealthyFor(minimum: number, { stack, manifest, healthySince }: Claim): void {
-  if (minimum === 0) return;
-  const setting = "release.minHealthySeconds";
   const it = `${stack} runs release ${manifest.rev.slice(0, 12)} healthy`;
-  if (typeof healthySince !== "number")
-    throw refused(
-      setting,
-      `${it}, and does not say since when. Run \`pulumi up --stack ${stack}\`.`,
-    );
-  const seconds = Math.floor(Date.now() / 1000) - healthySince;
-  if (seconds < minimum)
-    throw refused(
-      setting,
-      `${it} for ${Math.max(0, seconds)} s, and ${minimum} s are asked for. ` +
-        `Run again after ${utc(healthySince + minimum)}, or lower the setting.`,
-    );
-}
-
-function utc(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace(/\.\d+/, "");
+  const now = Math.floor(Date.now() / 1000);
+  const because = healthyTooShort({ it, stack, minimum, healthySince, now });
+  if (because !== undefined) throw refused("release.minHealthySeconds", because);
 }
 
 async function requireSigned(

@@ -30,6 +30,13 @@ export const smokeTest = z.discriminatedUnion("kind", [
       .refine(isPattern, "must be a regular expression of JavaScript")
       .optional()
       .describe("Regular expression of JavaScript that the body must match."),
+    headers: z
+      .record(
+        z.string().regex(/^[A-Za-z0-9-]{1,64}$/, "must be the name of a header"),
+        z.string().min(1).max(1024).refine(isPattern, "must be a regular expression of JavaScript"),
+      )
+      .optional()
+      .describe("By name: regular expression of JavaScript that a header must match."),
     deadlineSeconds,
   }),
   command.pick({ kind: true, name: true, argv: true }).extend({

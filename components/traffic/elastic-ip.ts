@@ -9,16 +9,16 @@ import { type Traffic, targetOf } from "./index.ts";
  * itself is nobody's to delete here.
  */
 export class ElasticIpTraffic extends pulumi.ComponentResource implements Traffic {
-  readonly to: string;
+  readonly active: string;
 
   constructor(name: string, args: TrafficOf<"elasticIp">, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:traffic:ElasticIp", name, {}, opts);
-    this.to = args.to;
+    this.active = args.active;
     new aws.ec2.EipAssociation(
       `${name}-association`,
       { allocationId: args.allocationId, instanceId: targetOf(args), allowReassociation: true },
       { parent: this, retainOnDelete: true, deleteBeforeReplace: false },
     );
-    this.registerOutputs({ to: this.to });
+    this.registerOutputs({ active: this.active });
   }
 }

@@ -1,17 +1,21 @@
 import type { TrafficSettings } from "../../contract/traffic.ts";
-import * as pulumi from "../pulumi.ts";
-import { stackName } from "../taken-release.ts";
+import type * as pulumi from "../pulumi.ts";
+import { readMembers, requireFit } from "./members.ts";
 
-/** Where public traffic goes: to one of some hosts. A flip changes `to`, and nothing else. */
+/** Where public traffic goes: to one of some hosts. A flip changes `active`, and nothing else. */
 export interface Traffic extends pulumi.ComponentResource {
-  readonly to: string;
+  readonly active: string;
 }
 
 const NAME = "traffic";
 
 /** The one place that knows what kinds there are. Each loads the provider's SDK that it needs. */
 export async function createTraffic(settings: TrafficSettings): Promise<Traffic> {
-  await requireHealth(settings);
+  const { kind, active, hosts } = settings;
+  const asked = kind === "reverseProxy" ? Object.keys(hosts) : [active];
+  const members = await readMembers(NAME, settings, asked);
+  // A proxy says itself who is active: the others are judged when that is to change, and only then.
+  if (kind !== "reverseProxy") requireFit(settings, members[active]);
   switch (settings.kind) {
     case "route53":
       return new (await import("./route53.ts")).Route53Traffic(NAME, settings);
@@ -21,25 +25,27 @@ export async function createTraffic(settings: TrafficSettings): Promise<Traffic>
       return new (await import("./ovh-record.ts")).OvhRecordTraffic(NAME, settings);
     case "ovhIp":
       return new (await import("./ovh-ip.ts")).OvhIpTraffic(NAME, settings);
+    case "reverseProxy":
+      return new (await import("./reverse-proxy.ts")).ReverseProxyTraffic(NAME, {
+        ...settings,
+        members,
+      });
   }
 }
 
-/** What another stack has said when it was last up: a flip to a host that is known to be ill is refused. */
-async function requireHealth({ to, onlyIfHealthy }: TrafficSettings): Promise<void> {
-  const stack = onlyIfHealthy[to];
-  if (stack === undefined) return;
-  const reference = new pulumi.StackReference(`${NAME}.${to}`, { name: stackName(stack) });
-  const healthy = await reference.getOutputDetails("healthy");
-  if (healthy.value === true) return;
-  throw new pulumi.RunError(
-    `[traffic.to] ${stack} does not say that it runs ${to} healthy. No traffic was moved. ` +
-      `Run \`pulumi up --stack ${stack}\` first; to move it all the same, take ${to} out of [traffic.onlyIfHealthy].`,
-  );
+/** Who has public traffic, and who could get it. */
+export function rolesOf({ active, hosts }: TrafficSettings): Roles {
+  return { active, standby: Object.keys(hosts).filter((host) => host !== active) };
+}
+
+export interface Roles {
+  readonly active: string;
+  readonly standby: string[];
 }
 
 /** The target that stands for the chosen host; the settings have made sure that it is there. */
-export function targetOf({ to, hosts }: TrafficSettings): string {
-  return hosts[to] ?? "";
+export function targetOf({ active, hosts }: TrafficSettings): string {
+  return hosts[active] ?? "";
 }
 
 /** The type of a DNS record for an address. */

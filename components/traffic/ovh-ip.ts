@@ -5,16 +5,16 @@ import { type Traffic, targetOf } from "./index.ts";
 
 /** By an additional IP of OVH, which is moved to the server's service. Both servers have to know the IP. */
 export class OvhIpTraffic extends pulumi.ComponentResource implements Traffic {
-  readonly to: string;
+  readonly active: string;
 
   constructor(name: string, args: TrafficOf<"ovhIp">, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:traffic:OvhIp", name, {}, opts);
-    this.to = args.to;
+    this.active = args.active;
     new ovh.ip.Move(
       `${name}-ip`,
       { ip: args.ip, routedTo: { serviceName: targetOf(args) } },
       { parent: this, protect: true, retainOnDelete: true },
     );
-    this.registerOutputs({ to: this.to });
+    this.registerOutputs({ active: this.active });
   }
 }

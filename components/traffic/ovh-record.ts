@@ -5,11 +5,11 @@ import { recordType, type Traffic, targetOf } from "./index.ts";
 
 /** By a record of a DNS zone at OVH. A flip is an update of the record. */
 export class OvhRecordTraffic extends pulumi.ComponentResource implements Traffic {
-  readonly to: string;
+  readonly active: string;
 
   constructor(name: string, args: TrafficOf<"ovhRecord">, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:traffic:OvhRecord", name, {}, opts);
-    this.to = args.to;
+    this.active = args.active;
     const target = targetOf(args);
     new ovh.domain.ZoneRecord(
       `${name}-record`,
@@ -22,6 +22,6 @@ export class OvhRecordTraffic extends pulumi.ComponentResource implements Traffi
         ...(args.recordId === undefined ? {} : { import: `${args.recordId}.${args.zone}` }),
       },
     );
-    this.registerOutputs({ to: this.to });
+    this.registerOutputs({ active: this.active });
   }
 }

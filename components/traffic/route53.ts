@@ -5,11 +5,11 @@ import { recordType, type Traffic, targetOf } from "./index.ts";
 
 /** By a record of Route 53. A flip is an update of the record; old answers live on for its `ttl`. */
 export class Route53Traffic extends pulumi.ComponentResource implements Traffic {
-  readonly to: string;
+  readonly active: string;
 
   constructor(name: string, args: TrafficOf<"route53">, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:traffic:Route53", name, {}, opts);
-    this.to = args.to;
+    this.active = args.active;
     const target = targetOf(args);
     new aws.route53.Record(
       `${name}-record`,
@@ -21,6 +21,6 @@ export class Route53Traffic extends pulumi.ComponentResource implements Traffic 
       // Whatever becomes of this stack, the name goes on leading somewhere.
       { parent: this, protect: true, retainOnDelete: true },
     );
-    this.registerOutputs({ to: this.to });
+    this.registerOutputs({ active: this.active });
   }
 }

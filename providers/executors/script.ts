@@ -26,7 +26,10 @@ export type Command =
   | "restore-data"
   | "backups"
   | "history"
-  | "snapshot";
+  | "snapshot"
+  | "health"
+  | "front"
+  | "move-front";
 
 const HOST_DIRECTORY = fileURLToPath(new URL("../../host/", import.meta.url));
 const bundles = new Map<Command, string>();

@@ -5,7 +5,7 @@ import { detourOf, executorFor } from "../executors/index.ts";
 import type { Reporter } from "./engine.ts";
 
 /** The settings that say how to reach a machine. */
-export type Route = "host.connection" | "release.builder";
+export type Route = "host.connection" | "release.builder" | "traffic.proxy" | "traffic.active";
 
 /** The executor of a connection; when the machine cannot be reached, the message begins with the setting. */
 export function reach(connection: Connection, route: Route): Executor {

@@ -8,6 +8,7 @@ import { build } from "./build.ts";
 import { checkInputs, containsUnknown } from "./check.ts";
 import { closure } from "./closure.ts";
 import { engineLog, type Reporter, silent } from "./engine.ts";
+import { front } from "./front.ts";
 import { getHost } from "./get-host.ts";
 import { getPlan } from "./get-plan.ts";
 import { getRelease } from "./get-release.ts";
@@ -23,6 +24,7 @@ const resources: Record<string, Resource<never, never>> = {
   "nixos:index:Build": erase(build),
   "nixos:index:Closure": erase(closure),
   "nixos:index:SystemProfile": erase(systemProfile),
+  "nixos:index:Front": erase(front),
 };
 
 const functions: Record<string, Invocation<never>> = {

@@ -48,13 +48,15 @@ async function tryUntil(test: Http, until: AbortSignal): Promise<string | undefi
 
 /** Redirects are not followed: a sign-in page that answers 200 is not the service. */
 async function tryHttp(
-  { url, status = [200], body }: Http,
+  { url, status = [200], body, headers = {} }: Http,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   try {
     const answer = await fetch(url, { redirect: "manual", signal });
     const seen = await beginningOf(answer, body === undefined ? 0 : BODY_BYTES);
     if (!status.includes(answer.status)) return `${answer.status}${redirection(answer)}`;
+    const header = Object.entries(headers).find(([name, pattern]) => !says(answer, name, pattern));
+    if (header !== undefined) return `${answer.status}, but ${headerText(answer, header[0])}`;
     if (body === undefined || new RegExp(body, "u").test(seen)) return undefined;
     return `${answer.status}, but the body does not match: ${plain(seen).slice(0, 120)}`;
   } catch (error) {
@@ -74,6 +76,17 @@ async function beginningOf(answer: Response, bytes: number): Promise<string> {
     }
   else await answer.body?.cancel();
   return text;
+}
+
+function says({ headers }: Response, name: string, pattern: string): boolean {
+  const value = headers.get(name);
+  return value !== null && new RegExp(pattern, "u").test(value);
+}
+
+function headerText({ headers }: Response, name: string): string {
+  const value = headers.get(name);
+  if (value === null) return `without the header ${name}`;
+  return `the header ${name} does not match: ${plain(value).slice(0, 120)}`;
 }
 
 function redirection({ headers }: Response): string {

@@ -30,7 +30,7 @@ describe("a stack without a host, by the real CLI", function () {
 
   it("is asked for no setting of a host, and told all of its own mistakes at once", async () => {
     const { code, output } = await preview("wrong", [
-      "choiros:traffic: {kind: route53, zoneId: Z0123456789ABCDEFGHIJ, name: os.example.com, to: a, hosts: {a: here}}",
+      "choiros:traffic: {kind: route53, zoneId: Z0123456789ABCDEFGHIJ, name: os.example.com, active: a, hosts: {a: here}}",
       "choiros:ovh: {servers: {}}",
     ]);
     assert.notEqual(code, 0);
@@ -42,7 +42,7 @@ describe("a stack without a host, by the real CLI", function () {
 
   it("moves no traffic to a host whose stack has never been up", async () => {
     const { code, output } = await preview("early", [
-      "choiros:traffic: {kind: route53, zoneId: Z0123456789ABCDEFGHIJ, name: os.example.com, to: a, hosts: {a: 192.0.2.1}, onlyIfHealthy: {a: wrong}}",
+      "choiros:traffic: {kind: route53, zoneId: Z0123456789ABCDEFGHIJ, name: os.example.com, active: a, hosts: {a: 192.0.2.1}, stacks: {a: wrong}}",
     ]);
     assert.notEqual(code, 0);
     assert.match(

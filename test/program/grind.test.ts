@@ -119,7 +119,8 @@ describe("the stack that builds: grind", () => {
     });
 
     it("exports nothing else", () => {
-      const names = "drift health healthy healthySince host pending pinned previousRelease release";
+      const names =
+        "drift examinable health healthy healthySince host pending pinned previousRelease release";
       assert.deepEqual(Object.keys(ran.outputs).sort(), names.split(" "));
     });
 

@@ -28,7 +28,12 @@ describe("the SDKs of clouds, commands and policies, which take most of a second
     assert.deepEqual(heavyOf("cloud", { ovh: { servers } }), ["@ovhcloud/pulumi-ovh"]);
     const aws = { region: "eu-central-1", account: "111122223333" };
     assert.deepEqual(heavyOf("cloud", { aws }), ["@pulumi/aws"]);
-    const record = { kind: "ovhRecord", zone: "example.com", to: "a", hosts: { a: "192.0.2.1" } };
+    const record = {
+      kind: "ovhRecord",
+      zone: "example.com",
+      active: "a",
+      hosts: { a: "192.0.2.1" },
+    };
     assert.deepEqual(heavyOf("cloud", { traffic: record }), ["@ovhcloud/pulumi-ovh"]);
   });
 });

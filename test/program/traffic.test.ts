@@ -12,7 +12,10 @@ function run(traffic: object, world: CloudWorld = {}): Promise<CloudRan> {
 
 /** What of the only resource differs between two places for the traffic. */
 async function flip(traffic: object, from: string, to: string) {
-  const [before, after] = [await run({ ...traffic, to: from }), await run({ ...traffic, to })];
+  const [before, after] = [
+    await run({ ...traffic, active: from }),
+    await run({ ...traffic, active: to }),
+  ];
   const [one, other] = [before, after].map(({ registrations }) =>
     registrations.find(({ parent }) => parent !== ""),
   );
@@ -40,7 +43,7 @@ describe("public traffic", () => {
     });
 
     it("goes on when the stack goes, and takes over a record only when told", async () => {
-      const record = (await run({ ...route53, to: "prod-aws", takeOver: true })).the(
+      const record = (await run({ ...route53, active: "prod-aws", takeOver: true })).the(
         "aws:route53/record:Record",
       );
       assert.ok(record.protect && record.retainOnDelete);
@@ -48,7 +51,7 @@ describe("public traffic", () => {
     });
 
     it("knows an IPv6 address", async () => {
-      const v6 = { ...route53, hosts: { a: "2001:db8::1" }, to: "a" };
+      const v6 = { ...route53, hosts: { a: "2001:db8::1" }, active: "a" };
       assert.equal((await run(v6)).the("aws:route53/record:Record").inputs["type"], "AAAA");
     });
   });
@@ -71,7 +74,7 @@ describe("public traffic", () => {
     });
 
     it("never makes or deletes the address itself", async () => {
-      const { registrations } = await run({ ...traffic, to: "spare" });
+      const { registrations } = await run({ ...traffic, active: "spare" });
       assert.ok(!registrations.some(({ type }) => type === "aws:ec2/eip:Eip"));
     });
   });
@@ -90,7 +93,7 @@ describe("public traffic", () => {
     });
 
     it("takes over a record that is there, by its number", async () => {
-      const record = (await run({ ...traffic, to: "prod-aws", recordId: "5123456789" })).the(
+      const record = (await run({ ...traffic, active: "prod-aws", recordId: "5123456789" })).the(
         "ovh:Domain/zoneRecord:ZoneRecord",
       );
       assert.equal(record.importId, "5123456789.example.com");
@@ -109,13 +112,13 @@ describe("public traffic", () => {
   });
 
   describe("that goes only to a host that is known to be healthy", () => {
-    const traffic = { ...route53, to: "prod-ovh", onlyIfHealthy: { "prod-ovh": "prod-ovh" } };
+    const traffic = { ...route53, active: "prod-ovh", stacks: { "prod-ovh": "prod-ovh" } };
     const said = (outputs: object) => ({ stacks: { "organization/choiros/prod-ovh": outputs } });
 
     it("goes there", async () => {
       const { the, outputs } = await run(traffic, said({ healthy: true }));
       assert.deepEqual(the("aws:route53/record:Record").inputs["records"], ["198.51.100.20"]);
-      assert.equal(outputs["traffic"], "prod-ovh");
+      assert.deepEqual(outputs["traffic"], { active: "prod-ovh", standby: ["prod-aws"] });
     });
 
     for (const [what, outputs] of [
@@ -126,12 +129,12 @@ describe("public traffic", () => {
       it(`stays where it is when that host ${what}`, async () => {
         await assert.rejects(
           run(traffic, said(outputs)),
-          /\[traffic\.to\] prod-ovh does not say that it runs prod-ovh healthy\. No traffic was moved\. Run `pulumi up --stack prod-ovh` first/,
+          /\[traffic\.active\] prod-ovh does not say that it runs prod-ovh healthy\. No traffic was moved\. Run `pulumi up --stack prod-ovh` first/,
         );
       });
 
     it("goes back to another host without being asked of its health", async () => {
-      const { registrations } = await run({ ...traffic, to: "prod-aws" });
+      const { registrations } = await run({ ...traffic, active: "prod-aws" });
       assert.ok(!registrations.some(({ type }) => type === "pulumi:pulumi:StackReference"));
     });
   });
@@ -139,18 +142,18 @@ describe("public traffic", () => {
   for (const [what, traffic, said] of [
     [
       "to a host that there is not",
-      { ...route53, to: "other" },
-      /\[choiros:traffic\.to\] must be one of \[traffic\.hosts\]/,
+      { ...route53, active: "other" },
+      /\[choiros:traffic\.active\] must be one of \[traffic\.hosts\]/,
     ],
     [
       "to something that is no address",
-      { ...route53, hosts: { a: "example.com" }, to: "a" },
+      { ...route53, hosts: { a: "example.com" }, active: "a" },
       /\[choiros:traffic\.hosts\.a\] must be an IP address/,
     ],
     [
       "that waits for the health of a host that there is not",
-      { ...route53, to: "prod-aws", onlyIfHealthy: { x: "y" } },
-      /\[choiros:traffic\.onlyIfHealthy\] must name hosts/,
+      { ...route53, active: "prod-aws", stacks: { x: "y" } },
+      /\[choiros:traffic\.stacks\] must name hosts/,
     ],
     ["by a way that there is not", { kind: "pigeon" }, /\[choiros:traffic\.kind\]/],
   ] as const)
