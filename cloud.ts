@@ -15,7 +15,6 @@ export const ovh =
 /** The hosts that were made NixOS. */
 export const installed = settings.install && (await install(settings.install));
 
-if (settings.traffic) await createTraffic(settings.traffic);
-
 /** Who gets it, and who could. */
-export const traffic = settings.traffic && rolesOf(settings.traffic);
+export const traffic =
+  settings.traffic && rolesOf(settings.traffic, await createTraffic(settings.traffic));

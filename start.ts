@@ -4,6 +4,8 @@ import "./contract/interpreted.ts";
 import { isCloudStack } from "./components/stack-kind.ts";
 
 /** The outputs of the stack. One without a host is the cloud around hosts: cloud.ts. */
-export default async () => ({
-  ...(await (isCloudStack() ? import("./cloud.ts") : import("./index.ts"))),
-});
+export default async () => {
+  const outputs = await (isCloudStack() ? import("./cloud.ts") : import("./index.ts"));
+  // Of what the stack does not have, Pulumi would warn.
+  return Object.fromEntries(Object.entries(outputs).filter(([, value]) => value !== undefined));
+};

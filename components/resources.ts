@@ -55,6 +55,8 @@ export class SystemProfile extends pulumi.CustomResource {
 
 /** A proxy in front of some hosts, of which one gets public traffic. */
 export class Front extends pulumi.CustomResource {
+  declare readonly active: pulumi.Output<string>;
+
   constructor(name: string, args: Args<FrontInputs>, opts?: pulumi.CustomResourceOptions) {
     super("nixos:index:Front", name, { target: undefined, machineId: undefined, ...args }, opts);
   }

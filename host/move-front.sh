@@ -6,6 +6,7 @@
 #   back  the file as it was, to the byte, and read again
 
 readonly RELOAD_SECONDS=30
+readonly PLACE='^((https?|h2c)://)?([A-Za-z0-9.-]+|\[[0-9a-f:.]+\]):[0-9]{1,5}$'
 began=$EPOCHSECONDS
 
 main() {
@@ -36,7 +37,7 @@ move() {
   local to proven='' new=${front%/*}/.${front##*/}.new
   if [[ ! -e $front_before ]]; then proven=yes; fi
   arg_get to && to=$REPLY
-  [[ $to =~ ^[A-Za-z0-9.:/[-]+(\]:[0-9]+)?$ ]] || fail bad-argument "[to] is not a place to send traffic to."
+  [[ $to =~ $PLACE ]] || fail bad-argument "[to] is not a place to send traffic to."
   arg_get host
   require_name host "$REPLY"
   require_running

@@ -9,11 +9,11 @@ import { type Traffic, targetOf } from "./index.ts";
  * itself is nobody's to delete here.
  */
 export class ElasticIpTraffic extends pulumi.ComponentResource implements Traffic {
-  readonly active: string;
+  readonly active: pulumi.Output<string>;
 
   constructor(name: string, args: TrafficOf<"elasticIp">, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:traffic:ElasticIp", name, {}, opts);
-    this.active = args.active;
+    this.active = pulumi.output(args.active);
     new aws.ec2.EipAssociation(
       `${name}-association`,
       { allocationId: args.allocationId, instanceId: targetOf(args), allowReassociation: true },

@@ -4,7 +4,7 @@ import { readMembers, requireFit } from "./members.ts";
 
 /** Where public traffic goes: to one of some hosts. A flip changes `active`, and nothing else. */
 export interface Traffic extends pulumi.ComponentResource {
-  readonly active: string;
+  readonly active: pulumi.Output<string>;
 }
 
 const NAME = "traffic";
@@ -34,13 +34,11 @@ export async function createTraffic(settings: TrafficSettings): Promise<Traffic>
 }
 
 /** Who has public traffic, and who could get it. */
-export function rolesOf({ active, hosts }: TrafficSettings): Roles {
-  return { active, standby: Object.keys(hosts).filter((host) => host !== active) };
-}
-
-export interface Roles {
-  readonly active: string;
-  readonly standby: string[];
+export function rolesOf({ hosts }: TrafficSettings, { active }: Traffic) {
+  return {
+    active,
+    standby: active.apply((name) => Object.keys(hosts).filter((host) => host !== name)),
+  };
 }
 
 /** The target that stands for the chosen host; the settings have made sure that it is there. */

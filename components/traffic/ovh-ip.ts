@@ -5,11 +5,11 @@ import { type Traffic, targetOf } from "./index.ts";
 
 /** By an additional IP of OVH, which is moved to the server's service. Both servers have to know the IP. */
 export class OvhIpTraffic extends pulumi.ComponentResource implements Traffic {
-  readonly active: string;
+  readonly active: pulumi.Output<string>;
 
   constructor(name: string, args: TrafficOf<"ovhIp">, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:traffic:OvhIp", name, {}, opts);
-    this.active = args.active;
+    this.active = pulumi.output(args.active);
     new ovh.ip.Move(
       `${name}-ip`,
       { ip: args.ip, routedTo: { serviceName: targetOf(args) } },

@@ -5,11 +5,11 @@ import { recordType, type Traffic, targetOf } from "./index.ts";
 
 /** By a record of a DNS zone at OVH. A flip is an update of the record. */
 export class OvhRecordTraffic extends pulumi.ComponentResource implements Traffic {
-  readonly active: string;
+  readonly active: pulumi.Output<string>;
 
   constructor(name: string, args: TrafficOf<"ovhRecord">, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:traffic:OvhRecord", name, {}, opts);
-    this.active = args.active;
+    this.active = pulumi.output(args.active);
     const target = targetOf(args);
     new ovh.domain.ZoneRecord(
       `${name}-record`,

@@ -13,14 +13,14 @@ export interface ReverseProxyArgs extends TrafficOf<"reverseProxy"> {
  * host has to be healthy before, and is asked for through the proxy afterwards. Otherwise traffic goes back.
  */
 export class ReverseProxyTraffic extends pulumi.ComponentResource implements Traffic {
-  readonly active: string;
+  /** Who really gets it: after a flip that was taken back, the one before. */
+  readonly active: pulumi.Output<string>;
 
   constructor(name: string, args: ReverseProxyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:traffic:ReverseProxy", name, {}, opts);
-    this.active = args.active;
     const { proxy, file, unit, active, members, release } = args;
     const { minHealthySeconds, verify, drainSeconds } = args;
-    new Front(
+    const front = new Front(
       `${name}-front`,
       {
         ...{ connection: proxy, file, unit, active, members },
@@ -29,6 +29,7 @@ export class ReverseProxyTraffic extends pulumi.ComponentResource implements Tra
       },
       { parent: this },
     );
+    this.active = front.active;
     this.registerOutputs({ active: this.active });
   }
 }

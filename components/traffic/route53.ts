@@ -5,11 +5,11 @@ import { recordType, type Traffic, targetOf } from "./index.ts";
 
 /** By a record of Route 53. A flip is an update of the record; old answers live on for its `ttl`. */
 export class Route53Traffic extends pulumi.ComponentResource implements Traffic {
-  readonly active: string;
+  readonly active: pulumi.Output<string>;
 
   constructor(name: string, args: TrafficOf<"route53">, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:traffic:Route53", name, {}, opts);
-    this.active = args.active;
+    this.active = pulumi.output(args.active);
     const target = targetOf(args);
     new aws.route53.Record(
       `${name}-record`,

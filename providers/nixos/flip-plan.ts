@@ -72,7 +72,10 @@ export function planText({ wanted, seen, from, now, to }: Flip): string {
     ["release", rev],
     ["before", `${to.name} passes ${probes.join(", ") || "no probes"}`],
     ["move", `${file} on ${describeConnection(connection)}, which ${unit} reads again`],
-    ["after", `${verify.map(({ name }) => name).join(", ")} pass from here, or it goes back`],
+    [
+      "after",
+      `${verify.map(({ name }) => name).join(", ")}, asked from here; if it fails, traffic goes back`,
+    ],
     ...(from.target === null || drainSeconds === 0
       ? []
       : [["drain", `up to ${drainSeconds} s for what ${from.name ?? from.target} has begun`]]),

@@ -42,10 +42,10 @@ export class World {
   }
 
   /** Both hosts as new, both stacks empty. Probes give up sooner than in production. */
-  static async open({ ssm = false } = {}): Promise<World> {
+  static async open({ ssm = false, hosts = ["grind", "prod"] } = {}): Promise<World> {
     const instance = process.env.TEST_LAB ?? "test";
     const used = new Instance(instance).read() !== undefined;
-    const lab = await openLab({ instance, ssm, log: console.error });
+    const lab = await openLab({ instance, hosts, ssm, log: console.error });
     if (used) await Promise.all(lab.hosts.map((host) => host.reset()));
     if (ssm) await lab.ssm.online();
     const world = new World(lab);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type CloudRan, type CloudWorld, INSTANCE, runCloud } from "../support/cloud.ts";
+import { REV, SYSTEM_B } from "../support/samples.ts";
 
 const hosts = { "prod-aws": "192.0.2.10", "prod-ovh": "198.51.100.20" };
 const instances = { "prod-aws": INSTANCE, spare: "i-0fedcba9876543210" };
@@ -158,4 +159,96 @@ describe("public traffic", () => {
     ["by a way that there is not", { kind: "pigeon" }, /\[choiros:traffic\.kind\]/],
   ] as const)
     it(`is refused ${what}, before any is moved`, () => assert.rejects(run(traffic), said));
+});
+
+describe("public traffic by a proxy of one's own", () => {
+  const at = { "prod-a": "http://192.0.2.10:80", "prod-b": "http://192.0.2.11:80" };
+  const traffic = {
+    ...{ kind: "reverseProxy", proxy: { kind: "ssh", host: "proxy" }, hosts: at, active: "prod-a" },
+    stacks: { "prod-a": "prod", "prod-b": "standby" },
+    verify: [{ kind: "http", name: "public", url: "https://os.example.com/", body: "%rev%" }],
+  };
+  const examinable = { connection: { kind: "local" }, probes: [] };
+  const release = { id: "id-1", rev: REV, toplevel: SYSTEM_B, subject: "hello", manifest: {} };
+  const said = {
+    ...{ release, healthy: true, healthySince: 5, examinable },
+    host: { machineId: "0".repeat(32), hostname: "prod" },
+  };
+  const stacks = { "organization/choiros/prod": said, "organization/choiros/standby": said };
+
+  it("is a front that knows what the stacks of all its hosts say", async () => {
+    const { the, outputs } = await run(traffic, { stacks });
+    const { inputs, parent } = the("nixos:index:Front");
+    assert.match(parent, /choiros:traffic:ReverseProxy::traffic$/);
+    const member = {
+      ...{ healthy: true, healthySince: 5, machineId: "0".repeat(32), examination: examinable },
+      release: { id: "id-1", rev: REV, toplevel: SYSTEM_B },
+    };
+    assert.deepEqual(inputs, {
+      ...{ connection: traffic.proxy, file: "/var/lib/nixos-promote/traffic/active.caddy" },
+      ...{ unit: "caddy.service", active: "prod-a", minHealthySeconds: 0, drainSeconds: 30 },
+      members: {
+        "prod-a": { ...member, target: at["prod-a"], stack: "prod" },
+        "prod-b": { ...member, target: at["prod-b"], stack: "standby" },
+      },
+      verify: traffic.verify,
+    });
+    assert.deepEqual(outputs["traffic"], { active: "prod-a", standby: ["prod-b"] });
+  });
+
+  it("is flipped by an update of who is active alone", async () => {
+    const [before, after] = [
+      await run(traffic, { stacks }),
+      await run({ ...traffic, active: "prod-b" }, { stacks }),
+    ].map(({ the }) => the("nixos:index:Front"));
+    assert.deepEqual({ ...after?.inputs, active: "prod-a" }, before?.inputs);
+    assert.equal(after?.name, before?.name);
+  });
+
+  it("is told by the provider, not by the program, that a host is not fit: nothing may be to flip", async () => {
+    const { the } = await run(traffic, {
+      stacks: { "organization/choiros/prod": { healthy: "yes" } },
+    });
+    const members = the("nixos:index:Front").inputs["members"] as Record<string, object>;
+    const nothing = { healthy: false, release: null };
+    const unknown = { ...nothing, examination: null };
+    assert.deepEqual(members["prod-a"], { ...unknown, target: at["prod-a"], stack: "prod" });
+    assert.deepEqual(members["prod-b"], { ...unknown, target: at["prod-b"], stack: "standby" });
+  });
+
+  for (const [what, more, message] of [
+    [
+      "without the stack of each host",
+      { stacks: { "prod-a": "prod" } },
+      /traffic\.stacks\] must name the stack of each/,
+    ],
+    [
+      "with two hosts in one place",
+      { hosts: { ...at, "prod-b": at["prod-a"] } },
+      /traffic\.hosts\] must be in different places/,
+    ],
+    [
+      "with an address that has no port",
+      { hosts: { ...at, "prod-b": "192.0.2.11" } },
+      /traffic\.hosts\.prod-b\] must be an address with its port/,
+    ],
+    [
+      "with an address that is more to Caddy",
+      { hosts: { ...at, "prod-b": "{env.X}:80" } },
+      /traffic\.hosts\.prod-b\] must be an address/,
+    ],
+    [
+      "with tests that tell nobody from another",
+      { verify: [{ kind: "http", name: "x", url: "http://x/" }] },
+      /traffic\.verify\] must hold a test that tells who answers/,
+    ],
+    [
+      "with a file that is hidden or relative",
+      { file: "/etc/.x" },
+      /traffic\.file\] must be an absolute path/,
+    ],
+    ["with a release that is none", { release: "main" }, /traffic\.release\]/],
+  ] as const)
+    it(`is refused ${what}, before anything is touched`, () =>
+      assert.rejects(run({ ...traffic, ...more }, { stacks }), message));
 });
