@@ -72,7 +72,7 @@ describe("the swap of two hosts behind a proxy", function () {
     assert.equal(await swap.served(), "prod");
   });
 
-  it("loses no request of people who ask all the time, there and back", async () => {
+  it("loses no request of people who ask all the time, and again when they are cut off, there and back", async () => {
     const load = new Load(swap.url);
     const { output } = await swap.up();
     assert.match(output, /Public traffic goes to spare \(\S+\), and did to prod \(\S+\)\./);
@@ -85,10 +85,7 @@ describe("the swap of two hosts behind a proxy", function () {
       `      ${answered} answered, the slowest after ${slowest} ms; ${load.again} asked again, ${load.failed.length} failed`,
     );
     assert.deepEqual(load.failed, []);
-    assert.ok(
-      load.again <= 12,
-      "an open connection was closed more than once in each of two flips",
-    );
+    assert.ok(load.again <= answered / 100, `${load.again} of ${answered} had to ask again`);
     for (const host of [swap.prod, swap.spare])
       assert.ok((load.served.get(`${host.address}:80`) ?? 0) > 50, `${host.name} was not asked`);
     assert.deepEqual([...load.served.keys()].length, 2);

@@ -127,8 +127,9 @@ export class Swap {
 }
 
 /**
- * People who ask all the time, each one after the other: over a new connection each time, or over one that stays open. If that
- * is closed without a byte of an answer, they ask again, once, as browsers do.
+ * People who ask all the time, each one after the other: over a new connection each time, or over one that stays open. Caddy
+ * closes both when it reads its configuration: the open ones, and those that it has not accepted yet. If that comes
+ * without a byte of an answer, they ask again, once, as browsers do.
  */
 export class Load {
   readonly served = new Map<string, number>();
@@ -147,7 +148,7 @@ export class Load {
   async #stay(url: string, open: boolean): Promise<void> {
     while (!this.#ends) {
       const began = performance.now();
-      await this.#ask(url, open, open);
+      await this.#ask(url, open, true);
       this.#longest = Math.max(this.#longest, performance.now() - began);
     }
   }
