@@ -7,7 +7,7 @@ import { keep } from "./contract/keep.ts";
 import { fileBelow, linkDirectory, linkName } from "./contract/links.ts";
 import { fullRevision, mutableData, name, system } from "./contract/manifest.ts";
 import { preflight } from "./contract/preflight.ts";
-import { probe, unitName } from "./contract/probe.ts";
+import { probes, unitName } from "./contract/probe.ts";
 import {
   branch,
   buildInputs,
@@ -53,10 +53,10 @@ const allowedSigners = fromProject
 const hostOfRelease = z.union([name, z.strictObject({ name, system })], {
   error: "must be a name, or {name, system}",
 });
-const releaseHosts = z
+export const releaseHosts = z
   .array(hostOfRelease)
   .min(1, "must name at least one host")
-  .max(1000)
+  .max(10_000)
   .refine(
     (hosts) =>
       new Set(hosts.map((host) => (typeof host === "string" ? host : host.name))).size ===
@@ -64,7 +64,7 @@ const releaseHosts = z
     "must name every host once",
   );
 
-const release = z.discriminatedUnion("from", [
+export const release = z.discriminatedUnion("from", [
   z.strictObject({
     from: z.literal("build"),
     builder: way,
@@ -104,7 +104,7 @@ const release = z.discriminatedUnion("from", [
   }),
 ]);
 
-const pin = z.union(
+export const pin = z.union(
   [
     z.strictObject({ rev: fullRevision }),
     z.strictObject({ manifest: fromProject, builder: way.optional() }),
@@ -114,7 +114,7 @@ const pin = z.union(
 
 const [builtHere, direct, relay, cache] = transport.options;
 const copySeconds = seconds.default(3600);
-const copy = z.discriminatedUnion("via", [
+export const copy = z.discriminatedUnion("via", [
   builtHere.extend({ timeoutSeconds: copySeconds }),
   direct.omit({ builder: true }).extend({ timeoutSeconds: copySeconds }),
   relay.omit({ builder: true }).extend({ timeoutSeconds: copySeconds }),
@@ -158,7 +158,7 @@ const activationSettings = z.strictObject({
   data: data.optional().describe("Mutable data, backed up before a release that changes it."),
 });
 
-const activation = activationSettings
+export const activation = activationSettings
   .refine(({ strategy, links: given }) => strategy !== "links" || given !== undefined, {
     path: ["links"],
     message: "must be given where [activation.strategy] is links",
@@ -178,27 +178,26 @@ const stackSettings = z.strictObject({
   pin: pin.optional().describe("What stands in for the release, until it is removed."),
   copy,
   activation: activation.prefault({}),
-  health: z
-    .array(probe)
-    .min(1, "must hold at least one probe")
-    .refine(
-      (probes) => new Set(probes.map(({ name }) => name)).size === probes.length,
-      "must give every probe a name of its own",
-    ),
+  health: probes,
   smoke: smokeTests.optional(),
   hooks: hooks.optional(),
 });
 
+export const pinFits = ({
+  release: { from },
+  pin: given,
+}: {
+  readonly release: { readonly from: string };
+  readonly pin?: z.infer<typeof pin> | undefined;
+}) => given === undefined || "rev" in given === (from === "build");
+export const PIN_MISTAKE = {
+  path: ["pin"],
+  message:
+    "must be {rev} on a stack that builds, and {manifest} on one that takes its release: `pulumi config rm pin` removes it",
+};
+
 /** The configuration of a stack: `Pulumi.<stack>.yaml`. */
-export const settings = stackSettings.refine(
-  ({ release: { from }, pin: given }) =>
-    given === undefined || "rev" in given === (from === "build"),
-  {
-    path: ["pin"],
-    message:
-      "must be {rev} on a stack that builds, and {manifest} on one that takes its release: `pulumi config rm pin` removes it",
-  },
-);
+export const settings = stackSettings.refine(pinFits, PIN_MISTAKE);
 
 export type Settings = z.infer<typeof settings>;
 

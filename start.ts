@@ -1,11 +1,17 @@
-// What Pulumi runs. The program is index.ts.
+// What Pulumi runs. The program is index.ts, fleet.ts or cloud.ts.
 import "./components/stack-traces.ts"; // first, because what follows makes promises
 import "./contract/interpreted.ts";
-import { isCloudStack } from "./components/stack-kind.ts";
+import { stackKind } from "./components/stack-kind.ts";
 
-/** The outputs of the stack. One without a host is the cloud around hosts: cloud.ts. */
+const PROGRAMS = {
+  host: () => import("./index.ts"),
+  fleet: () => import("./fleet.ts"),
+  cloud: () => import("./cloud.ts"),
+};
+
+/** The outputs of the stack. */
 export default async () => {
-  const outputs = await (isCloudStack() ? import("./cloud.ts") : import("./index.ts"));
+  const outputs = await PROGRAMS[stackKind()]();
   // Of what the stack does not have, Pulumi would warn.
   return Object.fromEntries(Object.entries(outputs).filter(([, value]) => value !== undefined));
 };

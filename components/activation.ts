@@ -12,6 +12,7 @@ import type {
   SystemProfileOutputs,
   Transport,
 } from "../contract/resources.ts";
+import type { Rollout } from "../contract/rollout.ts";
 import type { SmokeTest } from "../contract/smoke.ts";
 import type { Hooks, KnownFacts } from "./hooks.ts";
 import type { Host } from "./host.ts";
@@ -62,6 +63,19 @@ export interface ActivationArgs {
   readonly keep: Keep;
   /** Mutable data, backed up before a release that changes it. */
   readonly data?: Data | undefined;
+  /** As one of many. */
+  readonly inFleet?: InFleet | undefined;
+}
+
+/** How a host goes with the others of its wave. */
+export interface InFleet {
+  readonly rollout: Rollout;
+  /** Copies at the same time. */
+  readonly copies: number;
+  /** What comes before its wave. */
+  readonly after: pulumi.Resource[];
+  /** What comes between the last copy of the wave and the first switch. */
+  readonly ready: Promise<pulumi.Resource>;
 }
 
 export interface LinkSettings {
@@ -91,11 +105,13 @@ export class Activation extends pulumi.ComponentResource {
   readonly transaction: pulumi.Output<SystemProfileOutputs["transaction"]>;
   /** How others can see for themselves that it is healthy. */
   readonly examinable: Examinable;
+  readonly closures: readonly Closure[];
+  readonly system: SystemProfile;
 
   constructor(name: string, args: ActivationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:index:Activation", name, {}, opts);
     const toplevel =
-      args.strategy === "links" ? undefined : args.release.toplevel(args.host.hostName);
+      args.strategy === "links" ? undefined : args.release.toplevel(args.host.configuration);
     const links = args.links && linksTo(args, args.links);
     this.toplevel = toplevel;
     this.examinable = examinableBy(args);
@@ -105,6 +121,8 @@ export class Activation extends pulumi.ComponentResource {
     const before = args.hooks?.before(name, facts, at) ?? [];
     const system = createSystem(name, args, { toplevel, links }, [...closures, ...before], this);
     runAfter(name, args, facts, system, this);
+    this.closures = closures;
+    this.system = system;
     if (pulumi.isDryRun()) showPlan(args, { toplevel, links }, system);
     this.live = system.live;
     this.drift = system.drift;
@@ -161,7 +179,7 @@ function linksTo(
 ): pulumi.Output<Links> {
   const names = [...new Set(Object.values(files).map(({ component }) => component))];
   const paths = Object.fromEntries(
-    names.map((name) => [name, release.component(name, host.hostName)]),
+    names.map((name) => [name, release.component(name, host.configuration)]),
   );
   return pulumi.output(paths).apply((shipped) => ({
     ...{ directory, restart, components: Object.values(shipped) },
@@ -186,7 +204,7 @@ function createClosures(
       createClosure(
         `${name}-closure-${component}`,
         args,
-        args.release.component(component, args.host.hostName),
+        args.release.component(component, args.host.configuration),
         parent,
       ),
     ),
@@ -195,7 +213,7 @@ function createClosures(
 
 function createClosure(
   name: string,
-  { host, release, copy, preflight }: ActivationArgs,
+  { host, release, copy, preflight, inFleet }: ActivationArgs,
   path: pulumi.Output<string>,
   parent: Activation,
 ): Closure {
@@ -203,7 +221,9 @@ function createClosure(
   const { diskMarginMiB } = preflight;
   const transport = transportOf(copy, release);
   const args = { connection: host.connection, path, transport, timeoutSeconds, diskMarginMiB };
-  return new Closure(name, args, { parent });
+  if (inFleet === undefined) return new Closure(name, args, { parent });
+  const rollout = { ...inFleet.rollout, maxInFlight: inFleet.copies };
+  return new Closure(name, { ...args, rollout }, { parent, dependsOn: inFleet.after });
 }
 
 function transportOf(
@@ -222,7 +242,7 @@ function createSystem(
   parent: Activation,
 ): SystemProfile {
   const { host, release, health, smoke, mode, unitFailures = "tolerant" } = args;
-  const { strategy, checkout, confirm, timeouts, preflight, keep, data } = args;
+  const { strategy, checkout, confirm, timeouts, preflight, keep, data, inFleet } = args;
   return new SystemProfile(
     `${name}-system`,
     {
@@ -232,7 +252,9 @@ function createSystem(
       ...(toplevel === undefined ? {} : { toplevel }),
       ...(checkout === undefined
         ? {}
-        : { checkout: { directory: checkout.directory, name: checkout.name ?? host.hostName } }),
+        : {
+            checkout: { directory: checkout.directory, name: checkout.name ?? host.configuration },
+          }),
       ...(links === undefined ? {} : { links }),
       rev: release.rev,
       subject: release.subject,
@@ -246,10 +268,21 @@ function createSystem(
       preflight,
       keep,
       ...(data === undefined ? {} : { data }),
-      manifest: release.manifest.apply((manifest) => canonicalJson(manifest)),
+      manifest: release
+        .manifestOf(inFleet && host.configuration)
+        .apply((manifest) => canonicalJson(manifest)),
+      ...(inFleet === undefined ? {} : { rollout: inFleet.rollout }),
     },
-    { parent, dependsOn: first },
+    { parent, dependsOn: inFleet === undefined ? first : together(first, inFleet) },
   );
+}
+
+/** The others of the wave have their closures too. */
+async function together(
+  first: pulumi.Resource[],
+  { ready, after }: InFleet,
+): Promise<pulumi.Resource[]> {
+  return [...first, ...after, await ready];
 }
 
 function runs(live: Live, toplevel: string | undefined): boolean {

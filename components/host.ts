@@ -5,6 +5,8 @@ import * as pulumi from "./pulumi.ts";
 export interface HostArgs {
   /** Its name in a release: `nixosConfigurations.<name>`. */
   readonly name: string;
+  /** Its `nixosConfigurations.<name>`, where that is not its own name. */
+  readonly configuration?: string | undefined;
   /** How to reach it. A change here changes nothing on the host. */
   readonly connection: Way;
   /** Another way to the same machine, for when the connection is closed. It takes `machineId`. */
@@ -23,12 +25,14 @@ export interface HostArgs {
  */
 export class Host extends pulumi.ComponentResource {
   readonly hostName: string;
+  readonly configuration: string;
   readonly connection: Connection;
   readonly machineId: string | undefined;
 
   constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:index:Host", name, {}, opts);
     this.hostName = args.name;
+    this.configuration = args.configuration ?? args.name;
     this.connection = connectionOf(args);
     this.machineId = args.machineId;
     this.registerOutputs({ name: this.hostName, connection: this.connection });

@@ -3,6 +3,7 @@ import type { AnyManifest } from "../contract/manifest.ts";
 import type { ManifestEnv } from "../contract/manifest-env.ts";
 import { releaseId } from "../contract/release-id.ts";
 import type { Evaluation } from "../contract/resources.ts";
+import { mapValues } from "./map-values.ts";
 import * as pulumi from "./pulumi.ts";
 import { Build, getRelease } from "./resources.ts";
 import {
@@ -103,6 +104,17 @@ export class Release extends pulumi.ComponentResource {
   /** What another stack needs to take this release over. */
   get offer(): { manifest: Release["manifest"]; builder: Connection | undefined } {
     return { manifest: this.manifest, builder: this.builder };
+  }
+
+  /** What a host keeps of it: of a fleet with its own system alone, as it would else grow with the square of the fleet. */
+  manifestOf(host?: string): Release["manifest"] {
+    if (host === undefined) return this.manifest;
+    return this.manifest.apply((manifest) => {
+      const own = manifest.schema === 2 ? manifest.hosts[host] : undefined;
+      if (manifest.schema !== 2 || own === undefined) return manifest;
+      const { id: _id, signature: _signature, ...part } = { ...manifest, hosts: { [host]: own } };
+      return { ...part, id: releaseId(part) };
+    });
   }
 
   /** The system that the release has for a host. A preview knows it before it is built. */
@@ -217,8 +229,4 @@ function builtPaths(manifest: AnyManifest | ManifestEnv): Paths {
         ? mapValues(manifest.components, pathsOf)
         : { "": pathsOf(manifest.components) },
   };
-}
-
-function mapValues<T, U>(of: Record<string, T>, change: (value: T) => U): Record<string, U> {
-  return Object.fromEntries(Object.entries(of).map(([key, value]) => [key, change(value)]));
 }

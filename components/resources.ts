@@ -12,6 +12,7 @@ import type {
   SystemProfileOutputs,
   VerifySignatureInputs,
 } from "../contract/resources.ts";
+import type { GateInputs } from "../contract/rollout.ts";
 import * as pulumi from "./pulumi.ts";
 
 /* The provider's resources and functions, as a Pulumi program sees them. */
@@ -59,6 +60,13 @@ export class Front extends pulumi.CustomResource {
 
   constructor(name: string, args: Args<FrontInputs>, opts?: pulumi.CustomResourceOptions) {
     super("nixos:index:Front", name, { target: undefined, machineId: undefined, ...args }, opts);
+  }
+}
+
+/** Where the hosts of a wave wait for each other. */
+export class Gate extends pulumi.CustomResource {
+  constructor(name: string, args: Args<GateInputs>, opts?: pulumi.CustomResourceOptions) {
+    super("nixos:index:Gate", name, { ...args }, opts);
   }
 }
 

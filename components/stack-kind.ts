@@ -3,9 +3,17 @@ import * as pulumi from "./pulumi.ts";
 /** What a stack may have that is no host: see cloud-settings.ts. */
 export const AROUND_HOSTS = ["aws", "ovh", "install", "traffic"];
 
-/** Does this stack have none of its own, but something around others? */
-export function isCloudStack(project = pulumi.getProject()): boolean {
+/** One host, many hosts, or what is around hosts. */
+export type StackKind = "host" | "fleet" | "cloud";
+
+/** Of the settings of this stack. */
+export function stackKind(project = pulumi.getProject()): StackKind {
   const given = pulumi.allConfig();
-  const has = (name: string) => given[`${project}:${name}`] !== undefined;
-  return !has("host") && AROUND_HOSTS.some(has);
+  return kindOf((name) => given[`${project}:${name}`] !== undefined);
+}
+
+export function kindOf(has: (setting: string) => boolean): StackKind {
+  if (has("host")) return "host";
+  if (has("fleet")) return "fleet";
+  return AROUND_HOSTS.some(has) ? "cloud" : "host";
 }

@@ -18,7 +18,7 @@ const hostWord = word("host").regex(
   "host must be a name, an address or an alias of your ssh configuration",
 );
 
-const sshConnection = z.strictObject({
+export const sshConnection = z.strictObject({
   kind: z.literal("ssh"),
   host: hostWord.describe("Alias of the ssh configuration, host name or address."),
   user: word("user")

@@ -99,6 +99,15 @@ export const probe = z.discriminatedUnion("kind", [
 
 export type Probe = z.infer<typeof probe>;
 
+/** The health contract of a host. */
+export const probes = z
+  .array(probe)
+  .min(1, "must hold at least one probe")
+  .refine(
+    (all) => new Set(all.map(({ name }) => name)).size === all.length,
+    "must give every probe a name of its own",
+  );
+
 /** A probe with every default filled in, as the host gets it. */
 export function completeProbe(given: Probe): Record<string, unknown> {
   return { ...DEFAULTS.common, ...DEFAULTS[given.kind], ...given };

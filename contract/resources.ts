@@ -9,6 +9,7 @@ import { links } from "./links.ts";
 import { type anyManifest, fullRevision, mutableData, name, system } from "./manifest.ts";
 import { preflight } from "./preflight.ts";
 import { probe, unitName } from "./probe.ts";
+import { rollout } from "./rollout.ts";
 import { smokeMistake, smokeTests } from "./smoke.ts";
 import { storePath } from "./store-path.ts";
 
@@ -118,6 +119,7 @@ export const closureInputs = z.strictObject({
   transport,
   timeoutSeconds: seconds,
   diskMarginMiB: preflight.shape.diskMarginMiB.optional(),
+  rollout: rollout.optional(),
 });
 export type ClosureInputs = z.infer<typeof closureInputs>;
 
@@ -154,6 +156,7 @@ const systemProfileShape = z.strictObject({
     .refine((json) => Buffer.byteLength(json) <= 262144, "must not be longer than 256 KiB")
     .optional()
     .describe("Of the release, as JSON: what the host keeps of it, and no part of what is wanted."),
+  rollout: rollout.optional().describe("Of a host of a fleet."),
 });
 export const systemProfileInputs = systemProfileShape
   .refine(({ strategy, toplevel }) => strategy === "links" || toplevel !== undefined, {

@@ -197,8 +197,12 @@ export class Machine {
 const JOIN_CGROUP_AND_EXEC = 'echo 0 >"$1" && shift && exec "$@"';
 
 function lowerLayers(record: InstanceRecord, host: HostRecord): string[] {
-  const system = record.system === null ? undefined : join(record.system, host.name);
-  return system !== undefined && existsSync(system) ? [system, record.base] : [record.base];
+  if (record.system === null) return [record.base];
+  const layers = [host.name, host.name.replace(/-[0-9]+$/, "")].map((name) =>
+    join(record.system ?? "", name),
+  );
+  const system = layers.find((layer) => existsSync(layer));
+  return system === undefined ? [record.base] : [system, record.base];
 }
 
 /** Mount points below a directory, the deepest first. */

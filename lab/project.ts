@@ -9,7 +9,16 @@ const MAIN = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
 const SIZE = "stty rows 40 columns 100";
 const CHECKOUT = fileURLToPath(new URL("../", import.meta.url));
 const LINKED = [
-  ...["Pulumi.yaml", "start.ts", "index.ts", "settings.ts", "package.json", "node_modules"],
+  ...[
+    "Pulumi.yaml",
+    "start.ts",
+    "index.ts",
+    "settings.ts",
+    "fleet.ts",
+    "fleet-settings.ts",
+    "package.json",
+    "node_modules",
+  ],
   ...["components", "contract", "host", "providers"],
 ];
 const STACKS = ["grind", "prod"] as const;

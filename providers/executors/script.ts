@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 /** The commands that hosts know: one file of `host/` each. */
 export type Command =
   | "observe"
+  | "health"
   | "describe"
   | "missing"
   | "references"

@@ -30,7 +30,7 @@ export const closure: Resource<ClosureInputs, ClosureState> = {
   inputs: closureInputs,
 
   diff(state, wanted) {
-    return { changes: !isDeepStrictEqual(inputsOf(state), wanted) };
+    return { changes: !isDeepStrictEqual(lasting(inputsOf(state)), lasting(wanted)) };
   },
 
   async create(wanted, report) {
@@ -168,6 +168,11 @@ function adopt(id: string): ClosureInputs {
 }
 
 function inputsOf({ root: _root, machineId: _machineId, ...inputs }: ClosureState): ClosureInputs {
+  return inputs;
+}
+
+/** With whom it goes changes nothing. */
+function lasting({ rollout: _how, ...inputs }: ClosureInputs): object {
   return inputs;
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type Connection, describeConnection } from "../../contract/connection.ts";
 import type { ClosureInputs, Transport } from "../../contract/resources.ts";
@@ -150,7 +151,8 @@ function push(
 ): Promise<unknown> {
   return runJob(reach(transport.builder, "release.builder"), {
     command: "push",
-    unit: `nixos-promote-push-${storeHash(wanted.path)}`,
+    // To each host its own: hosts of a fleet may want the same path.
+    unit: `nixos-promote-push-${storeHash(wanted.path)}-${hashOf(transport.to)}`,
     what: `copy of ${shortPath(wanted.path)} to ${transport.to}`,
     path: wanted.path,
     // What is missing has become less since somebody else began.
@@ -171,6 +173,10 @@ function push(
     onStatus: (status) => report.progress(status.message ?? ""),
     say: (sentence) => report.info(sentence),
   });
+}
+
+function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 12);
 }
 
 /** The builder knows the target by a name of its own, which may be another machine's. */

@@ -8,6 +8,7 @@ import type { Ahead, Missing } from "./copy.ts";
 import type { Reporter } from "./engine.ts";
 import { interruption } from "./interruption.ts";
 import type { Part } from "./parts.ts";
+import { turns } from "./turns.ts";
 
 /** Copies through this machine, for hosts that cannot reach each other. Nothing lands in its store. */
 export async function relay(
@@ -66,23 +67,6 @@ export async function inOrder(
     ),
   );
   if (ended.some(({ status }) => status === "rejected")) throw ending.signal.reason;
-}
-
-/** Lets no more than so many run at a time, in the order in which they come. */
-function turns(most: number): (work: () => Promise<void>) => Promise<void> {
-  const queue: (() => void)[] = [];
-  let free = most;
-  return async (work) => {
-    if (free > 0) free--;
-    else await new Promise<void>((resolve) => queue.push(resolve));
-    try {
-      await work();
-    } finally {
-      const next = queue.shift();
-      if (next === undefined) free++;
-      else next();
-    }
-  };
 }
 
 function nixCopy(

@@ -9,9 +9,11 @@ import { checkInputs, containsUnknown } from "./check.ts";
 import { closure } from "./closure.ts";
 import { engineLog, type Reporter, silent } from "./engine.ts";
 import { front } from "./front.ts";
+import { gate } from "./gate.ts";
 import { getHost } from "./get-host.ts";
 import { getPlan } from "./get-plan.ts";
 import { getRelease } from "./get-release.ts";
+import { closureInFleet, systemInFleet } from "./in-fleet.ts";
 import { interruption } from "./interruption.ts";
 import { forgetObservations } from "./observation.ts";
 import { worksFor } from "./operator.ts";
@@ -22,9 +24,10 @@ import { verifySignature } from "./verify-signature.ts";
 
 const resources: Record<string, Resource<never, never>> = {
   "nixos:index:Build": erase(build),
-  "nixos:index:Closure": erase(closure),
-  "nixos:index:SystemProfile": erase(systemProfile),
+  "nixos:index:Closure": erase(closureInFleet(closure)),
+  "nixos:index:SystemProfile": erase(systemInFleet(systemProfile)),
   "nixos:index:Front": erase(front),
+  "nixos:index:Gate": erase(gate),
 };
 
 const functions: Record<string, Invocation<never>> = {

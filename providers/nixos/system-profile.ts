@@ -263,12 +263,12 @@ function revisionIn({ ledger, currentSystem }: HostState): string | undefined {
   return typeof rev === "string" && /^[0-9a-f]{40}$/.test(rev) ? rev : undefined;
 }
 
-/** Without what goes along with a transaction only: a preview does not know it before the release is built. */
-function lasting({ manifest: _manifest, ...inputs }: SystemProfileInputs): object {
+/** Without how it goes, and what goes along with a transaction only: a preview does not know that before the release is built. */
+function lasting({ manifest: _manifest, rollout: _how, ...inputs }: SystemProfileInputs): object {
   return inputs;
 }
 
-function inputsOf(state: SystemProfileOutputs): SystemProfileInputs {
+export function inputsOf(state: SystemProfileOutputs): SystemProfileInputs {
   const { live: _live, drift: _drift, pending: _pending, transaction: _said, ...inputs } = state;
   return inputs;
 }

@@ -155,7 +155,7 @@ async function confirmOver(executor: Executor, id: string): Promise<string | und
   }
 }
 
-function longest(probe: Probe): number {
+export function longest(probe: Probe): number {
   const whole = completeProbe(probe) as {
     graceSeconds: number;
     deadlineSeconds: number;

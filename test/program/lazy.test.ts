@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { setAllConfig } from "@pulumi/pulumi/runtime/config.js";
 import { cloudSettings } from "../../cloud-settings.ts";
-import { AROUND_HOSTS, isCloudStack } from "../../components/stack-kind.ts";
+import { AROUND_HOSTS, stackKind } from "../../components/stack-kind.ts";
 
 const SCRIPT = new URL("../support/loaded-modules.ts", import.meta.url).pathname;
 const HEAVY = ["@ovhcloud/pulumi-ovh", "@pulumi/aws", "@pulumi/command", "@pulumi/policy"];
@@ -41,7 +41,7 @@ describe("the SDKs of clouds, commands and policies, which take most of a second
 describe("which program a stack runs", () => {
   const is = (...keys: string[]) => {
     setAllConfig(Object.fromEntries(keys.map((key) => [`choiros:${key}`, "{}"])));
-    return isCloudStack("choiros");
+    return stackKind("choiros") === "cloud";
   };
 
   it("is that of the cloud where it has no host, and something of the cloud", () => {

@@ -5,7 +5,15 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PROGRAM = [
-  ...["start.ts", "index.ts", "settings.ts", "cloud.ts", "cloud-settings.ts"],
+  ...[
+    "start.ts",
+    "index.ts",
+    "settings.ts",
+    "cloud.ts",
+    "cloud-settings.ts",
+    "fleet.ts",
+    "fleet-settings.ts",
+  ],
   "components/**/*.ts",
 ];
 const PROVIDER = ["providers/**/*.ts"];
