@@ -123,7 +123,8 @@ export class Activation extends pulumi.ComponentResource {
     runAfter(name, args, facts, system, this);
     this.closures = closures;
     this.system = system;
-    if (pulumi.isDryRun()) showPlan(args, { toplevel, links }, system);
+    if (pulumi.isDryRun() && !args.inFleet?.rollout.held)
+      showPlan(args, { toplevel, links }, system);
     this.live = system.live;
     this.drift = system.drift;
     this.pending = system.pending;
@@ -134,7 +135,7 @@ export class Activation extends pulumi.ComponentResource {
     this.healthySince = pulumi
       .all([this.healthy, system.transaction])
       .apply(([healthy, last]) => (healthy ? (last?.finishedAt ?? null) : null));
-    this.registerOutputs({ live: this.live, drift: this.drift });
+    this.registerOutputs(args.inFleet === undefined ? { live: this.live, drift: this.drift } : {});
   }
 }
 
@@ -290,13 +291,13 @@ function runs(live: Live, toplevel: string | undefined): boolean {
 }
 
 function showPlan(
-  { host, release, copy, health, smoke, mode }: ActivationArgs,
+  { host, release, copy, health, smoke, mode, inFleet }: ActivationArgs,
   goods: Goods,
   system: SystemProfile,
 ): void {
   const { rev, subject, builder = host.connection } = release;
   pulumi.all([goods.toplevel, goods.links]).apply(async ([toplevel, links]) => {
-    const plan = await getPlan({
+    const asked = getPlan({
       ...{ connection: host.connection, host: host.hostName, mode, rev, subject, builder },
       ...(toplevel === undefined ? {} : { toplevel }),
       ...(links === undefined ? {} : { links }),
@@ -304,10 +305,20 @@ function showPlan(
       probes: health,
       ...(smoke === undefined ? {} : { smoke }),
     });
+    const plan = inFleet === undefined ? await asked : await orWarning(asked, system);
+    if (plan === undefined) return;
     const settled = plan.from === plan.to && plan.links.length === 0 && !plan.running;
     if (!settled || plan.drift.length > 0 || plan.pending.length > 0)
       await pulumi.log.info(plan.text, system);
     if (pulumi.isDryRun()) await judge(plan.copy.problems ?? [], copy, system);
+  });
+}
+
+/** One host of many that cannot be looked at does not hide what will become of the others. */
+function orWarning<T>(plan: Promise<T>, system: SystemProfile): Promise<T | undefined> {
+  return plan.catch(async (error: Error) => {
+    await pulumi.log.warn(error.message, system);
+    return undefined;
   });
 }
 

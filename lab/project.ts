@@ -49,11 +49,12 @@ export type Answers = readonly (readonly [RegExp, string])[];
  */
 export class Project {
   readonly directory: string;
-  private readonly env: NodeJS.ProcessEnv;
+  /** Of what runs in it. */
+  readonly environment: NodeJS.ProcessEnv;
 
   constructor(lab: { readonly dir: string; readonly env: Readonly<Record<string, string>> }) {
     this.directory = `${lab.dir}/project`;
-    this.env = {
+    this.environment = {
       ...process.env,
       ...lab.env,
       ...runMark(lab.dir),
@@ -76,7 +77,7 @@ export class Project {
 
   /** Runs the real CLI, without a terminal. */
   pulumi(args: readonly string[], options: PulumiOptions = {}): Promise<Ended> {
-    const env = { ...this.env, ...options.env };
+    const env = { ...this.environment, ...options.env };
     return runPulumi(args, { ...options, env, cwd: this.directory });
   }
 
@@ -97,7 +98,7 @@ export class Project {
             `${SIZE}; exec ${command.map(quote).join(" ")}`,
             "/dev/null",
           ];
-    const env = { ...this.env, ...options.env };
+    const env = { ...this.environment, ...options.env };
     return runProgram(argv, { ...options, env, cwd: this.directory });
   }
 

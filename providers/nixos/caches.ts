@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { connectionKey } from "../../contract/connection.ts";
 import type { ClosureInputs } from "../../contract/resources.ts";
 import { shortPath, storeHash } from "../../contract/store-path.ts";
 import { Failure, namingSetting } from "../errors.ts";
@@ -125,11 +126,14 @@ const filled = z.object({
   derivation: z.string().nullable(),
 });
 
+type Filled = z.infer<typeof filled>;
+const underWay = new Map<string, Promise<Filled>>();
+
 async function fill(
   fillings: readonly Filling[],
   { transport, wanted, missing, report }: Story,
   { derivation = false } = {},
-): Promise<z.infer<typeof filled>> {
+): Promise<Filled> {
   if (fillings.length === 0) return { copied: 0, dropped: 0, derivation: null };
   const { path, timeoutSeconds } = wanted;
   const caches = fillings.map((filling) => ({ ...filling }));
@@ -148,7 +152,13 @@ async function fill(
     onStatus: (status: JobStatus) => report.progress(status.message ?? ""),
     say: (sentence: string) => report.info(sentence),
   } as const;
-  const said = await runJob(reach(transport.builder, "release.builder"), job).catch((error) => {
+  // The hosts of a fleet may want the same path: it is pushed once.
+  const key = `${connectionKey(transport.builder)} ${job.contract}`;
+  const pushing =
+    underWay.get(key) ??
+    runJob(reach(transport.builder, "release.builder"), job).finally(() => underWay.delete(key));
+  underWay.set(key, pushing);
+  const said = await pushing.catch((error) => {
     throw namingSetting(PUSH_SETTINGS, error);
   });
   if (said.dropped > 0)

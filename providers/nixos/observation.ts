@@ -3,6 +3,7 @@ import { type HostState, hostState } from "../../contract/host-state.ts";
 import { call } from "../executors/executor.ts";
 import { executorFor } from "../executors/index.ts";
 import { namingRoute, type Route } from "./route.ts";
+import { turns } from "./turns.ts";
 
 export interface Question {
   readonly units?: readonly string[];
@@ -25,6 +26,8 @@ interface Batch {
 }
 
 const GATHER_MILLISECONDS = 5;
+/** Of a fleet, all are looked at side by side, and this machine is not flooded. */
+const inTurn = turns(64);
 const gathering = new Map<string, Batch>();
 
 /**
@@ -69,9 +72,10 @@ export async function observed(
   return observe(connection, question, route);
 }
 
-/** From now on, hosts are looked at again: something is done to them. */
-export function forgetObservations(): void {
-  latest.clear();
+/** From now on, a host is looked at again, or all are: something is done to them. */
+export function forgetObservations(connection?: Connection): void {
+  if (connection === undefined) latest.clear();
+  else latest.delete(connectionKey(connection));
 }
 
 function answers(state: HostState, { units = [], paths = [], links }: Question): boolean {
@@ -89,7 +93,9 @@ function begin(key: string, connection: Connection): Batch {
     const { units, paths, links } = batch;
     const asked = links && { directory: links.directory, names: [...links.names] };
     const question = { units: [...units], paths: [...paths], links: asked };
-    return call(executorFor(connection), "observe", question, hostState, { endsWithUs: true });
+    return inTurn(() =>
+      call(executorFor(connection), "observe", question, hostState, { endsWithUs: true }),
+    );
   });
   const batch: Batch = { units: new Set(), paths: new Set(), links: undefined, answer };
   gathering.set(key, batch);

@@ -63,7 +63,7 @@ export const service = {
 
   async create(urn, inputs) {
     const [wanted, report] = [parse(urn, inputs), reporterFor(urn)];
-    const creating = changing(() => resourceOf(urn).create(wanted, report));
+    const creating = changing(wanted, () => resourceOf(urn).create(wanted, report));
     const { id, outputs } = await tellingDetour(wanted, report, creating);
     return { id, outs: outputs };
   },
@@ -86,7 +86,7 @@ export const service = {
 
   async update(_id, urn, olds, news) {
     const [resource, wanted, report] = [resourceOf(urn), parse(urn, news), reporterFor(urn)];
-    const updating = changing(async () => {
+    const updating = changing(wanted, async () => {
       const now = await resource.refresh(olds as never, wanted, silent); // the diff has told
       if (now === undefined) return (await resource.create(wanted, report)).outputs;
       return resource.update(now, wanted, report);
@@ -96,7 +96,7 @@ export const service = {
 
   async delete(_id, urn, props) {
     const report = reporterFor(urn);
-    const deleting = changing(() => resourceOf(urn).delete(props as never, report));
+    const deleting = changing(props, () => resourceOf(urn).delete(props as never, report));
     await tellingDetour(props, report, deleting);
   },
 
@@ -149,13 +149,21 @@ function parse(urn: string, inputs: unknown): never {
   return resourceOf(urn).inputs.parse(inputs) as never;
 }
 
-// What was seen of a host before something is done to it says nothing about it afterwards.
-async function changing<T>(operation: () => Promise<T>): Promise<T> {
-  forgetObservations();
+// What was seen of a host before something is done to it says nothing about it afterwards. Other hosts of a fleet stay
+// as they were seen; without one, it is the builder, which may be the host by another way.
+async function changing<T>(
+  { connection, rollout }: { connection?: Connection; rollout?: object },
+  operation: () => Promise<T>,
+): Promise<T> {
+  const forget = () => {
+    if (rollout === undefined) forgetObservations();
+    else if (connection !== undefined) forgetObservations(connection);
+  };
+  forget();
   try {
     return await told(operation);
   } finally {
-    forgetObservations();
+    forget();
   }
 }
 
