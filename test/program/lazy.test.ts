@@ -49,6 +49,16 @@ describe("which program a stack runs", () => {
     assert.deepEqual(AROUND_HOSTS, Object.keys(cloudSettings.shape));
   });
 
+  it("is that of a fleet where it has many", () => {
+    const kind = (...keys: string[]) => {
+      setAllConfig(Object.fromEntries(keys.map((key) => [`choiros:${key}`, "{}"])));
+      return stackKind("choiros");
+    };
+    assert.equal(kind("fleet", "release"), "fleet");
+    assert.equal(kind("fleet", "traffic"), "fleet");
+    assert.equal(kind("host", "fleet"), "host");
+  });
+
   it("is that of a host otherwise, which says what is missing", () => {
     assert.ok(!is());
     assert.ok(!is("host"));

@@ -8,7 +8,7 @@ export interface World {
   readonly stack: "grind" | "prod";
   readonly preview?: boolean;
   /** What is run. Default: index.ts. */
-  readonly from?: "start.ts" | "index.ts";
+  readonly from?: "start.ts" | "index.ts" | "fleet.ts";
   /** Settings that differ from the shipped ones; undefined takes one out. */
   readonly config?: Record<string, unknown>;
   /** What the stack that prod takes its release from says. */
