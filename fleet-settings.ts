@@ -1,6 +1,4 @@
 import { z } from "zod";
-import { loadConfiguration } from "./components/configuration.ts";
-import * as pulumi from "./components/pulumi.ts";
 import { fleet, membersOf, only, strangers } from "./contract/fleet.ts";
 import { probes } from "./contract/probe.ts";
 import { smokeTests } from "./contract/smoke.ts";
@@ -83,8 +81,4 @@ export function parseFleetSettings(
   project = "choiros",
 ): FleetStackSettings {
   return parseAll(fleetSettings, raw, project);
-}
-
-export function loadFleetSettings(config = new pulumi.Config()): FleetStackSettings {
-  return loadConfiguration(parseFleetSettings, config);
 }

@@ -1,9 +1,11 @@
+import { loadConfiguration } from "./components/configuration.ts";
 import { Fleet } from "./components/fleet.ts";
+import * as pulumi from "./components/pulumi.ts";
 import { Release } from "./components/release.ts";
-import { loadFleetSettings } from "./fleet-settings.ts";
+import { parseFleetSettings } from "./fleet-settings.ts";
 
 // A stack with many hosts: one release for all, which they take wave by wave.
-const settings = loadFleetSettings();
+const settings = loadConfiguration(parseFleetSettings, new pulumi.Config());
 
 const promoted = await Release.from("release", settings.release, settings.pin);
 

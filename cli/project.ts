@@ -2,8 +2,12 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
+import { membersOf } from "../contract/fleet.ts";
+import { kindOf } from "../contract/stack-kind.ts";
+import { parseFleetSettings } from "../fleet-settings.ts";
 import { parseSettings, type Settings, SettingsError } from "../settings.ts";
 import { EXIT, Stop, UsageError } from "./exit-code.ts";
+import type { Watched } from "./sight.ts";
 
 /** The stack that a command means when none is named. */
 export const DEFAULT_STACK = "prod";
@@ -19,6 +23,8 @@ export interface Stack {
   readonly encryptionSalt: string | undefined;
   /** The name that its file gives the host, also where the rest is wrong. */
   readonly host: string;
+  /** The hosts of a fleet. */
+  readonly members?: readonly Watched[] | undefined;
 }
 
 /** A Pulumi project with our settings, read from its files: neither Pulumi nor its backend is asked. */
@@ -143,12 +149,32 @@ const named = z.object({ host: z.object({ name: z.string() }) });
 function settle(
   raw: Record<string, unknown>,
   project: string,
-): Pick<Stack, "host" | "settings" | "mistakes"> {
+): Pick<Stack, "host" | "settings" | "mistakes" | "members"> {
+  if (kindOf((name) => raw[name] !== undefined) === "fleet") return settleFleet(raw, project);
   const host = named.safeParse(raw).data?.host.name ?? "?";
   try {
     return { host, settings: parseSettings(raw, project), mistakes: undefined };
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     return { host, settings: undefined, mistakes: error.message };
+  }
+}
+
+function settleFleet(
+  raw: Record<string, unknown>,
+  project: string,
+): Pick<Stack, "host" | "settings" | "mistakes" | "members"> {
+  const many = { host: "(many)", settings: undefined };
+  try {
+    const { fleet, health, activation } = parseFleetSettings(raw, project);
+    const members = Object.values(membersOf(fleet)).map(({ role, ...host }) => ({
+      ...{ host, activation },
+      health: fleet.roles[role ?? ""]?.health ?? health,
+    }));
+    const mistakes = "This stack has many hosts, and the command is for a stack with one.";
+    return { ...many, members, mistakes };
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return { ...many, mistakes: error.message };
   }
 }

@@ -55,8 +55,11 @@ export interface LastTransaction {
   readonly diagnosticsFile: string | null;
 }
 
+/** What the settings say of a host: of a stack that is one, or of one of many. */
+export type Watched = Pick<Settings, "host" | "health" | "activation">;
+
 /** One look at a host; one that does not answer is told as such, not thrown. */
-export async function lookAt(settings: Settings, ask = observe): Promise<Sight> {
+export async function lookAt(settings: Watched, ask = observe): Promise<Sight> {
   const connection = connectionOf(settings.host);
   try {
     const state = await ask(connection, questionOf(settings));
@@ -70,7 +73,10 @@ export async function lookAt(settings: Settings, ask = observe): Promise<Sight> 
 }
 
 /** What is to be seen of a host that its settings are about. */
-export function questionOf({ health, activation }: Settings): Question {
+export function questionOf({
+  health,
+  activation,
+}: Pick<Watched, "health" | "activation">): Question {
   const links = linkedOf(activation);
   return { units: contractUnits(health), ...(links === undefined ? {} : { links }) };
 }
@@ -90,7 +96,7 @@ const ledger = z.object({
   release: z.object({ rev: z.string(), subject: z.string() }).partial(),
 });
 
-export function sightOf(state: HostState, { host, health, activation }: Settings): Sight {
+export function sightOf(state: HostState, { host, health, activation }: Watched): Sight {
   const committed = ledger.safeParse(state.ledger).data;
   const { rev, subject = "" } = committed?.release ?? {};
   const drift = [
@@ -191,7 +197,7 @@ export function describeRelease({ release, currentSystem }: Sight): string {
   return currentSystem === null ? "nothing" : shortPath(currentSystem);
 }
 
-function unseen({ host }: Settings, { kind, message }: Failure): Sight {
+function unseen({ host }: Watched, { kind, message }: Failure): Sight {
   const nothing = { machineId: null, release: null, since: null, currentSystem: null };
   return {
     connection: describeConnection(host.connection),

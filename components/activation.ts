@@ -111,7 +111,9 @@ export class Activation extends pulumi.ComponentResource {
   constructor(name: string, args: ActivationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:index:Activation", name, {}, opts);
     const toplevel =
-      args.strategy === "links" ? undefined : args.release.toplevel(args.host.configuration);
+      args.strategy === "links"
+        ? undefined
+        : args.release.toplevel(args.host.configuration, settingOf(args));
     const links = args.links && linksTo(args, args.links);
     this.toplevel = toplevel;
     this.examinable = examinableBy(args);
@@ -146,6 +148,10 @@ function examinableBy({ host, health, links }: ActivationArgs): Examinable {
       ? {}
       : { links: { directory: links.directory, names: Object.keys(links.files) } }),
   };
+}
+
+function settingOf({ inFleet }: ActivationArgs): string {
+  return inFleet === undefined ? "host.name" : `fleet.hosts.${inFleet.rollout.host}.configuration`;
 }
 
 function factsOf(
@@ -279,11 +285,8 @@ function createSystem(
 }
 
 /** The others of the wave have their closures too. */
-async function together(
-  first: pulumi.Resource[],
-  { ready, after }: InFleet,
-): Promise<pulumi.Resource[]> {
-  return [...first, ...after, await ready];
+async function together(first: pulumi.Resource[], { ready }: InFleet): Promise<pulumi.Resource[]> {
+  return [...first, await ready];
 }
 
 function runs(live: Live, toplevel: string | undefined): boolean {

@@ -118,12 +118,12 @@ export class Release extends pulumi.ComponentResource {
   }
 
   /** The system that the release has for a host. A preview knows it before it is built. */
-  toplevel(host: string): pulumi.Output<string> {
+  toplevel(host: string, setting = "host.name"): pulumi.Output<string> {
     const { hosts } = this.paths;
     const found = hosts[host];
     if (found === undefined) {
       throw new pulumi.RunError(
-        `[host.name] release ${this.rev.slice(0, 12)} has no system for ${host}; it has ${Object.keys(hosts).join(", ") || "none"}. ` +
+        `[${setting}] release ${this.rev.slice(0, 12)} has no system for ${host}; it has ${Object.keys(hosts).join(", ") || "none"}. ` +
           "Add the host to [release.hosts] of the stack that builds.",
       );
     }

@@ -82,6 +82,7 @@ export const only = z
   .refine((given) => Object.keys(given).length > 0, "must give hosts, tags, groups or roles");
 export type Selection = z.infer<typeof only>;
 
+const SHARE = "must be a number of hosts, or a share of all such as 25%";
 const NOBODY = "no host of [fleet.hosts] is so";
 
 /** Many hosts, which take one release wave by wave. */
@@ -95,10 +96,7 @@ export const fleet = z
     waves: z.array(wave).max(100).default([]),
     maxInFlight: count.default(10),
     maxUnavailable: z
-      .union(
-        [count, z.string().regex(/^(100|[1-9][0-9]?)%$/)],
-        "must be a number of hosts, or a share of all such as 25%",
-      )
+      .union([count, z.string().regex(/^(100|[1-9][0-9]?)%$/, SHARE)], SHARE)
       .optional(),
     soakSeconds: seconds.default(0),
     onFailure: onFailure.default("stop"),

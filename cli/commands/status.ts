@@ -11,6 +11,7 @@ import {
   type Health,
   lookAt,
   type Sight,
+  type Watched,
 } from "../sight.ts";
 import { type Cell, table } from "../table.ts";
 import { age, plain } from "../text.ts";
@@ -33,20 +34,31 @@ export async function status({ flags, output, cwd }: Call): Promise<ExitCode> {
       `No stack of ${project.directory} has our settings. See docs/settings.md.`,
     );
   output.progress(`looking at ${stacks.map(({ host }) => host).join(", ")} …`);
-  const seen = await Promise.all(stacks.map(look));
+  const seen = (await Promise.all(stacks.map(look))).flat();
   for (const line of statusLines(seen, output, Date.now() / 1000)) output.line(line);
   output.document({ stacks: seen.map(documentOf) });
   return seen.map(codeOf).reduce(worse, EXIT.done);
 }
 
-async function look(stack: Stack): Promise<Seen> {
-  const { settings } = stack;
-  if (settings === undefined) return { stack, sight: undefined };
+async function look(stack: Stack): Promise<Seen[]> {
+  const { settings, members } = stack;
+  if (members !== undefined)
+    return Promise.all(
+      members.map(async (member) => ({
+        stack: { ...stack, host: member.host.name },
+        sight: await glance(member),
+      })),
+    );
+  if (settings === undefined) return [{ stack, sight: undefined }];
+  return [{ stack, sight: await glance(settings) }];
+}
+
+function glance(settings: Watched): Promise<Sight> {
   const host = describeConnection(settings.host.connection);
   const ways = settings.host.fallback === undefined ? 1 : 2;
   const ask: typeof observe = (...question) =>
     within(ways * LOOK_SECONDS, host, observe(...question));
-  return { stack, sight: await lookAt(settings, ask) };
+  return lookAt(settings, ask);
 }
 
 function codeOf({ sight }: Seen): ExitCode {

@@ -4,7 +4,6 @@ import { fileURLToPath } from "node:url";
 /** The commands that hosts know: one file of `host/` each. */
 export type Command =
   | "observe"
-  | "health"
   | "describe"
   | "missing"
   | "references"

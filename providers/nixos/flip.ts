@@ -1,19 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
 import type { FrontInputs, FrontOutputs, FrontState } from "../../contract/front.ts";
-import { completeProbe } from "../../contract/probe.ts";
 import { releaseFacts } from "../../contract/release-facts.ts";
 import type { SmokeTest } from "../../contract/smoke.ts";
 import { askingFor } from "../../contract/who-answers.ts";
 import { Failure, inContext } from "../errors.ts";
-import type { Argument } from "../executors/argument.ts";
-import { call } from "../executors/executor.ts";
 import type { Reporter } from "./engine.ts";
 import { describePlace, memberIn, unmoved } from "./flip-plan.ts";
+import { examine } from "./health.ts";
 import { interruption } from "./interruption.ts";
 import { changeTo, lookAt } from "./proxy.ts";
 import { PartialFailure } from "./resource.ts";
-import { reach } from "./route.ts";
 import { smoke } from "./smoke.ts";
 
 /** Where public traffic goes; without a name, if it is none of our hosts. */
@@ -45,12 +41,6 @@ export async function flip(planned: Flip, report: Reporter): Promise<FrontOutput
   return { ...wanted, target: to.target, machineId: moved.machineId, trial: false };
 }
 
-const examined = z.object({
-  machineId: z.string(),
-  currentSystem: z.string().nullable(),
-  reason: z.string().nullable(),
-});
-
 /** Its own probes, on the host itself, on this very release: what its stack has said may be long ago. */
 async function requireHealthy({ wanted, now, to }: Flip, report: Reporter): Promise<void> {
   const { examination, machineId, release, stack } = memberIn(wanted.members, to.name);
@@ -62,12 +52,7 @@ async function requireHealthy({ wanted, now, to }: Flip, report: Reporter): Prom
       `[traffic.active] ${stack} does not say how to see that ${to.name} is healthy. ${where} ${again} with this version of the program.`,
     );
   report.progress(`is ${to.name} healthy?`);
-  const probes = examination.probes.map(completeProbe) as Argument[];
-  const { connection, links } = examination;
-  const host = reach(connection, "traffic.active");
-  const found = await call(host, "health", { probes, links }, examined, {
-    ...{ timeoutSeconds: 90, endsWithUs: true },
-  }).catch((error) => {
+  const found = await examine(examination, "traffic.active").catch((error) => {
     throw inContext(`[traffic.active] ${to.name} could not be seen to be healthy. ${where}`, error);
   });
   const not = (what: string) =>

@@ -1,25 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { z } from "zod";
+import type { Examinable } from "../../contract/front.ts";
 import { Goal } from "../../contract/goal.ts";
-import { completeProbe } from "../../contract/probe.ts";
 import type { ClosureInputs, SystemProfileInputs } from "../../contract/resources.ts";
 import { type GateInputs, gateInputs } from "../../contract/rollout.ts";
 import { Failure } from "../errors.ts";
-import { call } from "../executors/executor.ts";
 import { look } from "./drift.ts";
 import type { Reporter } from "./engine.ts";
+import { examine } from "./health.ts";
 import { members } from "./in-fleet.ts";
 import { interruption } from "./interruption.ts";
 import { describeRunning } from "./last-transaction.ts";
 import { observe } from "./observation.ts";
 import type { Resource } from "./resource.ts";
 import { fleet } from "./rollout.ts";
-import { reach } from "./route.ts";
 import { turns } from "./turns.ts";
 
 const SIDE_BY_SIDE = 32;
-const PATIENCE_SECONDS = 10;
 
 /**
  * Where the hosts of a wave wait for each other. `ready`: all have the closure and can be reached, so that the first
@@ -110,24 +107,19 @@ async function absenceOf({ connection }: Pick<SystemProfileInputs, "connection">
   return last?.state === "running" ? describeRunning(last) : undefined;
 }
 
-const health = z.object({ toplevel: z.string(), failure: z.string().nullable() });
-
 /** Why it is not healthy with the release, by its contract. */
 async function illnessOf(member: SystemProfileInputs): Promise<string | undefined> {
   const { drift } = await look(member);
   if (drift.length > 0) return `${drift.join("; ")}.`;
   if (!Goal.of(member.mode).activates || member.probes.length === 0) return undefined;
-  const probes = member.probes.map((probe) => {
-    const whole = completeProbe(probe) as Record<string, string> & { deadlineSeconds: number };
-    const deadlineSeconds = Math.min(whole.deadlineSeconds, PATIENCE_SECONDS);
-    return { ...whole, graceSeconds: 0, soakSeconds: 0, deadlineSeconds };
-  });
-  const { failure } = await call(
-    reach(member.connection, "host.connection"),
-    "health",
-    { probes, links: member.links },
-    health,
-    { timeoutSeconds: PATIENCE_SECONDS + 60 },
-  );
-  return failure === null ? undefined : `${failure}.`;
+  const { reason } = await examine(examinationOf(member), "host.connection");
+  return reason === null ? undefined : `${reason}.`;
+}
+
+function examinationOf({ connection, probes, links }: SystemProfileInputs): Examinable {
+  if (links === undefined) return { connection, probes };
+  return {
+    ...{ connection, probes },
+    links: { directory: links.directory, names: Object.keys(links.files) },
+  };
 }

@@ -134,6 +134,9 @@ async function adopted(wanted: SystemProfileInputs): Promise<SystemProfileOutput
   return { ...wanted, ...(await look(wanted, observed)) };
 }
 
+/** Of a host that ran something else than what was recorded of it. */
+const UNKNOWN_RELEASE = { rev: "0".repeat(40), subject: "what it ran before", manifest: undefined };
+
 /** How it is put on the host again what was there, by the contract of then; undefined if nothing moved. */
 function wayBackFrom(
   wanted: SystemProfileInputs,
@@ -147,8 +150,10 @@ function wayBackFrom(
   const linked = JSON.stringify(before.live.links) !== JSON.stringify(after.live.links);
   if (!goal.changesHost || was == null || (was === is && !linked)) return undefined;
   const { smoke: _smoke, checkout: _checkout, ...then } = inputsOf(before);
+  const known = was === then.toplevel || !goal.activates ? {} : UNKNOWN_RELEASE;
   return {
     ...then,
+    ...known,
     connection: wanted.connection,
     toplevel: was,
     mode: wanted.mode,

@@ -148,7 +148,8 @@ export class Fleet {
     if (this.#running.switch.size > 0)
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     const moved = [...this.#moved.values()];
-    const leave = onFailure === "stop" || interruption.happened;
+    const interrupted = interruption.happened;
+    const leave = onFailure === "stop" || interrupted;
     const back = leave
       ? []
       : moved.filter((one) => onFailure === "rollbackAll" || one.wave === wave);
@@ -157,6 +158,7 @@ export class Fleet {
     for (const { host } of back) this.#moved.delete(host);
     return [
       `The wave ${wave} failed, and [fleet.onFailure] is ${onFailure}. No other host was begun.`,
+      ...(interrupted ? ["You have interrupted it, so that no other host goes back."] : []),
       ...said,
       ...(stay.length === 0
         ? []

@@ -174,4 +174,16 @@ describe("a fleet of six hosts in three waves", function () {
     await must();
     assert.equal(await letters(), "bbbaaa");
   });
+
+  it("11 rollbackWave: a host falls ill in the soak, which all of its wave had reached", async () => {
+    world.configure({ onFailure: "rollbackWave", soakSeconds: 6 });
+    const { code, output } = await world.up({
+      onOutput: (text) => {
+        if (/rest-settled updating/.test(text)) void world.sicken(world.host(6), b);
+      },
+    });
+    assert.notEqual(code, 0, output);
+    assert.match(output, /The wave rest is not settled:\s+choiros-prod-6: judge is not healthy/);
+    assert.equal(await letters(), "bbbaaa");
+  });
 });

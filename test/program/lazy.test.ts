@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { setAllConfig } from "@pulumi/pulumi/runtime/config.js";
 import { cloudSettings } from "../../cloud-settings.ts";
-import { AROUND_HOSTS, stackKind } from "../../components/stack-kind.ts";
+import { stackKind } from "../../components/stack-kind.ts";
+import { AROUND_HOSTS } from "../../contract/stack-kind.ts";
 
 const SCRIPT = new URL("../support/loaded-modules.ts", import.meta.url).pathname;
 const HEAVY = ["@ovhcloud/pulumi-ovh", "@pulumi/aws", "@pulumi/command", "@pulumi/policy"];

@@ -13,7 +13,10 @@ function mistakes(change: object): string[] {
     parseFleetSettings({ ...GIVEN, ...change });
     return [];
   } catch (error) {
-    return (error as Error).message.split("\n").slice(1).map((line) => line.trim());
+    return (error as Error).message
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim());
   }
 }
 
@@ -41,20 +44,72 @@ describe("the settings of a fleet", () => {
 
   const tables: [string, object, RegExp][] = [
     ["no host", { fleet: { hosts: {} } }, /^\[choiros:fleet\.hosts\] must name at least one host$/],
-    ["a share of nothing", fleet({ waves: [{ name: "a" }, { name: "b", percent: 0 }] }), /^\[choiros:fleet\.waves\[1\]\.percent\] must be more than 0$/],
-    ["more than all", fleet({ waves: [{ name: "a", percent: 101 }] }), /^\[choiros:fleet\.waves\[0\]\.percent\] must be at most 100$/],
-    ["a share and a number", fleet({ waves: [{ name: "a", percent: 1, count: 1 }] }), /^\[choiros:fleet\.waves\[0\]\.count\] must not be given beside percent$/],
-    ["a wave twice", fleet({ waves: [{ name: "a" }, { name: "a" }] }), /^\[choiros:fleet\.waves\[1\]\.name\] must be a name of its own$/],
-    ["a wave called rest", fleet({ waves: [{ name: "rest" }] }), /^\[choiros:fleet\.waves\[0\]\.name\] must not be rest/],
-    ["a host that is not there", fleet({ waves: [{ name: "a", hosts: ["web-1", "web-9"] }] }), /^\[choiros:fleet\.waves\[0\]\.hosts\[1\]\] no host of \[fleet\.hosts\] is so$/],
-    ["a tag that no host has", { only: { tags: ["egde"] } }, /^\[choiros:only\.tags\[0\]\] no host of \[fleet\.hosts\] is so$/],
-    ["nothing to choose by", { only: {} }, /^\[choiros:only\] must give hosts, tags, groups or roles$/],
-    ["a share of a hundred and more", fleet({ maxUnavailable: "120%" }), /^\[choiros:fleet\.maxUnavailable\] must be a number of hosts, or a share of all such as 25%$/],
+    [
+      "a share of nothing",
+      fleet({ waves: [{ name: "a" }, { name: "b", percent: 0 }] }),
+      /^\[choiros:fleet\.waves\[1\]\.percent\] must be more than 0$/,
+    ],
+    [
+      "more than all",
+      fleet({ waves: [{ name: "a", percent: 101 }] }),
+      /^\[choiros:fleet\.waves\[0\]\.percent\] must be at most 100$/,
+    ],
+    [
+      "a share and a number",
+      fleet({ waves: [{ name: "a", percent: 1, count: 1 }] }),
+      /^\[choiros:fleet\.waves\[0\]\.count\] must not be given beside percent$/,
+    ],
+    [
+      "a wave twice",
+      fleet({ waves: [{ name: "a" }, { name: "a" }] }),
+      /^\[choiros:fleet\.waves\[1\]\.name\] must be a name of its own$/,
+    ],
+    [
+      "a wave called rest",
+      fleet({ waves: [{ name: "rest" }] }),
+      /^\[choiros:fleet\.waves\[0\]\.name\] must not be rest/,
+    ],
+    [
+      "a host that is not there",
+      fleet({ waves: [{ name: "a", hosts: ["web-1", "web-9"] }] }),
+      /^\[choiros:fleet\.waves\[0\]\.hosts\[1\]\] no host of \[fleet\.hosts\] is so$/,
+    ],
+    [
+      "a tag that no host has",
+      { only: { tags: ["egde"] } },
+      /^\[choiros:only\.tags\[0\]\] no host of \[fleet\.hosts\] is so$/,
+    ],
+    [
+      "nothing to choose by",
+      { only: {} },
+      /^\[choiros:only\] must give hosts, tags, groups or roles$/,
+    ],
+    [
+      "a share of a hundred and more",
+      fleet({ maxUnavailable: "120%" }),
+      /^\[choiros:fleet\.maxUnavailable\] must be a number of hosts, or a share of all such as 25%$/,
+    ],
     ["another policy", fleet({ onFailure: "ignore" }), /^\[choiros:fleet\.onFailure\] /],
-    ["a role without settings", fleet({ roles: { db: {} } }), /^\[choiros:fleet\.hosts\.web-2\.role\] must be one of \[fleet\.roles\]: there is no web$/],
-    ["a fallback without a machine", fleet({ hosts: { a: { fallback: { kind: "local" } } } }), /^\[choiros:fleet\.hosts\.a\.machineId\] must be given/],
-    ["a host that the builder cannot name", fleet({ hosts: { a: { connection: { kind: "local" } } } }), /^\[choiros:fleet\.hosts\.a\.address\] must be given/],
-    ["hooks, which no wave waits for", { hooks: { before: [] } }, /^\[choiros:hooks\] There is no setting/],
+    [
+      "a role without settings",
+      fleet({ roles: { db: {} } }),
+      /^\[choiros:fleet\.hosts\.web-2\.role\] must be one of \[fleet\.roles\]: there is no web$/,
+    ],
+    [
+      "a fallback without a machine",
+      fleet({ hosts: { a: { fallback: { kind: "local" } } } }),
+      /^\[choiros:fleet\.hosts\.a\.machineId\] must be given/,
+    ],
+    [
+      "a host that the builder cannot name",
+      fleet({ hosts: { a: { connection: { kind: "local" } } } }),
+      /^\[choiros:fleet\.hosts\.a\.address\] must be given/,
+    ],
+    [
+      "hooks, which no wave waits for",
+      { hooks: { before: [] } },
+      /^\[choiros:hooks\] There is no setting/,
+    ],
   ];
   for (const [what, change, expected] of tables)
     it(`refuse ${what}`, () => {
