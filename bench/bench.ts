@@ -2,9 +2,10 @@ import { parseArgs } from "node:util";
 import { activate } from "./activate.ts";
 import { copy } from "./copy.ts";
 import { noop } from "./noop.ts";
+import { peers, SCENARIOS } from "./peers/peers.ts";
 import { printTable, type Report } from "./report.ts";
 
-const benchmarks: Record<string, { about: string; run: () => Promise<Report> }> = {
+const benchmarks: Record<string, { about: string; run: () => Promise<Report> | Promise<void> }> = {
   noop: {
     about: "`pulumi up` with nothing to do, drift check included, beside an empty Pulumi program",
     run: noop,
@@ -18,6 +19,10 @@ const benchmarks: Record<string, { about: string; run: () => Promise<Report> }> 
       "a closure over each way, beside plain `nix copy` and `tar | ssh | tar`, also with delay",
     run: () => copy(scaled()),
   },
+  peers: {
+    about: "releases on whole fleets, beside deploy-rs and a plain script, on the same lab hosts",
+    run: () => peers(raced()),
+  },
 };
 
 const HELP = `npm run bench -- NAME     measures, prints a table, and as its last line one JSON object
@@ -28,6 +33,8 @@ ${Object.entries(benchmarks)
 
 Of copy: --scale 0.1   smaller closures, for a quick look    --rounds 2    --delay 30
          --only NixOS  one case alone    --ways direct,cache
+Of peers: --hosts 1,5  sizes of the fleet    --delays 0,30  milliseconds    --rounds 2    --out DIR  for plots
+         --only promote,no-op,preview,fails,silent    --restart-seconds 2  of every switch    --deploy-rs DIR
 
 ratio = ours / reference, the median of pairs of one run. Nothing is asserted.`;
 
@@ -52,6 +59,36 @@ function scaled() {
   return { scale, rounds, delay, only: values.only, ways: values.ways.split(",").filter(Boolean) };
 }
 
+function raced() {
+  const options = {
+    hosts: { type: "string", default: "1" },
+    delays: { type: "string", default: "0,30" },
+    rounds: { type: "string", default: "2" },
+    "restart-seconds": { type: "string", default: "0" },
+    "deploy-rs": { type: "string", default: "" },
+    only: { type: "string", default: "" },
+    out: { type: "string", default: "" },
+  } as const;
+  const { values } = parseArgs({ args: process.argv.slice(3), options });
+  const only = values.only.split(",").filter(Boolean);
+  const wrong = only.filter((name) => !SCENARIOS.some((scenario) => scenario === name));
+  if (wrong.length > 0) throw new Error(`--only ${wrong}: there are ${SCENARIOS.join(", ")}.`);
+  return {
+    ...{ only, out: values.out, deployRs: values["deploy-rs"] },
+    hosts: numbers("--hosts", values.hosts, 1, 60),
+    delays: numbers("--delays", values.delays, 0, 1000),
+    rounds: numbers("--rounds", values.rounds, 1, 50)[0] ?? 1,
+    restartSeconds: numbers("--restart-seconds", values["restart-seconds"], 0, 60)[0] ?? 0,
+  };
+}
+
+function numbers(option: string, text: string, low: number, high: number): number[] {
+  const values = text.split(",").map(Number);
+  if (values.every((value) => Number.isInteger(value) && value >= low && value <= high))
+    return values;
+  throw new Error(`${option} ${text}: whole numbers from ${low} to ${high}, with commas between.`);
+}
+
 const [name = ""] = process.argv.slice(2);
 const benchmark = benchmarks[name];
 if (benchmark === undefined) {
@@ -59,6 +96,8 @@ if (benchmark === undefined) {
   process.exitCode = ["", "--help", "-h"].includes(name) ? 0 : 2;
 } else {
   const report = await benchmark.run();
-  printTable(report);
-  console.log(JSON.stringify(report.summary));
+  if (report) {
+    printTable(report);
+    console.log(JSON.stringify(report.summary));
+  }
 }

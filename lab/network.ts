@@ -101,7 +101,7 @@ function readFileIfAny(file: string): string {
   return existsSync(file) ? readFileSync(file, "utf8") : "";
 }
 
-function vethName(instance: Instance, host: HostRecord): string {
+export function vethName(instance: Instance, host: HostRecord): string {
   return `${instance.prefix}-${host.address.split(".")[3]}`;
 }
 
