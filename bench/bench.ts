@@ -4,6 +4,7 @@ import { copy } from "./copy.ts";
 import { noop } from "./noop.ts";
 import { peers, SCENARIOS } from "./peers/peers.ts";
 import { printTable, type Report } from "./report.ts";
+import { SPEC, simulatedFleet } from "./simulated-fleet/simulated-fleet.ts";
 
 const benchmarks: Record<string, { about: string; run: () => Promise<Report> | Promise<void> }> = {
   noop: {
@@ -23,18 +24,24 @@ const benchmarks: Record<string, { about: string; run: () => Promise<Report> | P
     about: "releases on whole fleets, beside deploy-rs and a plain script, on the same lab hosts",
     run: () => peers(raced()),
   },
+  "simulated-fleet": {
+    about: "time and memory of hundreds and thousands of hosts that do not exist",
+    run: () => simulatedFleet(imagined()),
+  },
 };
 
 const HELP = `npm run bench -- NAME     measures, prints a table, and as its last line one JSON object
 
 ${Object.entries(benchmarks)
-  .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
+  .map(([name, { about }]) => `  ${name.padEnd(16)} ${about}`)
   .join("\n")}
 
 Of copy: --scale 0.1   smaller closures, for a quick look    --rounds 2    --delay 30
          --only NixOS  one case alone    --ways direct,cache
 Of peers: --hosts 1,5  sizes of the fleet    --delays 0,30  milliseconds    --rounds 2    --out DIR  for plots
          --only promote,no-op,preview,fails,silent    --restart-seconds 2  of every switch    --deploy-rs DIR
+Of simulated-fleet: --hosts 100,1000    --shards 1  stacks    --parallel 64  hosts at a time    --out DIR
+         --unreachable 0.01  share of the hosts    --failing 0.01
 
 ratio = ours / reference, the median of pairs of one run. Nothing is asserted.`;
 
@@ -79,6 +86,26 @@ function raced() {
     delays: numbers("--delays", values.delays, 0, 1000),
     rounds: numbers("--rounds", values.rounds, 1, 50)[0] ?? 1,
     restartSeconds: numbers("--restart-seconds", values["restart-seconds"], 0, 60)[0] ?? 0,
+  };
+}
+
+function imagined() {
+  const options = {
+    hosts: { type: "string", default: "100,1000" },
+    shards: { type: "string", default: "1" },
+    parallel: { type: "string", default: "64" },
+    unreachable: { type: "string", default: "0" },
+    failing: { type: "string", default: "0" },
+    out: { type: "string", default: "" },
+  } as const;
+  const { values } = parseArgs({ args: process.argv.slice(3), options });
+  const [unreachable, failing] = [Number(values.unreachable), Number(values.failing)];
+  return {
+    hosts: numbers("--hosts", values.hosts, 1, 100_000),
+    shards: numbers("--shards", values.shards, 1, 100)[0] ?? 1,
+    parallel: numbers("--parallel", values.parallel, 1, 1000)[0] ?? 1,
+    spec: { ...SPEC, unreachable, failing },
+    out: values.out,
   };
 }
 

@@ -1,4 +1,4 @@
-// What processes of some cgroups use while they run, looked at many times a second.
+// What processes use while they run, looked at many times a second.
 import { readdirSync, readFileSync } from "node:fs";
 
 export interface Memory {
@@ -12,14 +12,14 @@ const EVERY_MILLISECONDS = 100;
 
 /** Watches what is started from now on, until `end`. What lives shorter than a look is missed, so that sums are lower bounds. */
 export function watchMemory(
-  cgroups: readonly string[],
+  pidsNow: () => string[],
   every = EVERY_MILLISECONDS,
 ): { end(): Memory } {
   let peakMiB = 0;
   const processes: Record<string, number> = {};
-  const before = new Set(cgroups.flatMap(pidsBelow));
+  const before = new Set(pidsNow());
   const look = () => {
-    const pids = cgroups.flatMap(pidsBelow).filter((pid) => !before.has(pid));
+    const pids = pidsNow().filter((pid) => !before.has(pid));
     let sum = 0;
     for (const pid of pids) {
       const { name: called, peak } = statusOf(readText(`/proc/${pid}/status`));
@@ -57,7 +57,17 @@ export function proportional(rollup: string): number {
   return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? 0) / 1024;
 }
 
-function pidsBelow(cgroup: string): string[] {
+/** All processes that this one has started, and theirs. */
+export function descendants(pid = String(process.pid)): string[] {
+  const threads = directoriesIn(`/proc/${pid}/task`);
+  const children = threads.flatMap((thread) =>
+    readText(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean),
+  );
+  return children.flatMap((child) => [child, ...descendants(child)]);
+}
+
+/** All processes of a cgroup and those below it. */
+export function pidsBelow(cgroup: string): string[] {
   const own = readText(`${cgroup}/cgroup.procs`).split("\n").filter(Boolean);
   return [...own, ...directoriesIn(cgroup).flatMap((name) => pidsBelow(`${cgroup}/${name}`))];
 }

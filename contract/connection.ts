@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { canonicalJson } from "./canonical-json.ts";
+import { SIMULATION, simulationDirectory } from "./simulation.ts";
 
 /** A word that ssh cannot take for an option, and that no line-based protocol can split. */
 const word = (what: string) =>
@@ -96,8 +97,20 @@ export const machineId = z
 
 const localConnection = z.strictObject({ kind: z.literal("local") });
 
+const simulatedConnection = z
+  .strictObject({ kind: z.literal("simulated"), name: hostWord })
+  .refine(
+    () => simulationDirectory() !== undefined,
+    `must not be simulated: no such host exists. Only benchmarks have them, and set ${SIMULATION}`,
+  );
+
 /** One way to a host: never part of what the host runs. */
-export const way = z.discriminatedUnion("kind", [sshConnection, awsSsmConnection, localConnection]);
+export const way = z.discriminatedUnion("kind", [
+  sshConnection,
+  awsSsmConnection,
+  localConnection,
+  simulatedConnection,
+]);
 export type Way = z.infer<typeof way>;
 
 /** Two ways to one machine: the second is for when the first is closed. */
@@ -114,12 +127,15 @@ export const connection = z.discriminatedUnion("kind", [...way.options, twoWays]
 export type Connection = z.infer<typeof connection>;
 export type SshConnection = z.infer<typeof sshConnection>;
 export type AwsSsmConnection = z.infer<typeof awsSsmConnection>;
+export type SimulatedConnection = z.infer<typeof simulatedConnection>;
 
 /** What messages call the host. */
 export function describeConnection(to: Connection): string {
   switch (to.kind) {
     case "local":
       return "this machine";
+    case "simulated":
+      return `${to.name} (simulated)`;
     case "ssh":
       return `${to.user ? `${to.user}@` : ""}${to.host}`;
     case "either":

@@ -5,7 +5,7 @@ import { cgroup } from "../../lab/cgroup.ts";
 import { Instance } from "../../lab/instance.ts";
 import type { LabHost } from "../../lab/lab.ts";
 import { vethName } from "../../lab/network.ts";
-import { type Memory, watchMemory } from "../memory.ts";
+import { type Memory, pidsBelow, watchMemory } from "../memory.ts";
 import type { World } from "./world.ts";
 
 export interface Cost {
@@ -55,7 +55,7 @@ export class Meter {
     const before = await Promise.all(hosts.map((host) => this.state(host)));
     const builderBefore = await lastPid(builder);
     const watched = ["operator", builder.name].map((name) => cgroup(this.instance, name));
-    const watch = watchMemory(watched);
+    const watch = watchMemory(() => watched.flatMap(pidsBelow));
     await run().finally(() => watch.end());
     const memory = watch.end();
     const builderProcesses = (await lastPid(builder)) - builderBefore - 1;

@@ -8,6 +8,7 @@ import { awsSsmExecutor } from "./aws-ssm.ts";
 import { Either } from "./either.ts";
 import type { Executor } from "./executor.ts";
 import { localExecutor } from "./local.ts";
+import { simulatedExecutor } from "./simulated.ts";
 import { sshExecutor } from "./ssh.ts";
 
 const executors = new Map<string, Executor>();
@@ -78,5 +79,7 @@ function create(connection: Way): Executor {
       return awsSsmExecutor(connection);
     case "local":
       return localExecutor();
+    case "simulated":
+      return simulatedExecutor(connection);
   }
 }
