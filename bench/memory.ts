@@ -6,6 +6,8 @@ export interface Memory {
   readonly peakMiB: number;
   /** Largest resident size of a process, by its name, in MiB. */
   readonly processes: Readonly<Record<string, number>>;
+  /** Seconds of a processor that they had, all together: the same on a machine that has other work too. */
+  readonly cpuSeconds: number;
 }
 
 const EVERY_MILLISECONDS = 100;
@@ -17,6 +19,7 @@ export function watchMemory(
 ): { end(): Memory } {
   let peakMiB = 0;
   const processes: Record<string, number> = {};
+  const cpu = new Map<string, number>();
   const before = new Set(pidsNow());
   const look = () => {
     const pids = pidsNow().filter((pid) => !before.has(pid));
@@ -25,6 +28,7 @@ export function watchMemory(
       const { name: called, peak } = statusOf(readText(`/proc/${pid}/status`));
       if (called === "") continue;
       const name = roleOf(called, readText(`/proc/${pid}/cmdline`));
+      cpu.set(pid, cpuSeconds(readText(`/proc/${pid}/stat`)));
       sum += proportional(readText(`/proc/${pid}/smaps_rollup`));
       processes[name] = Math.max(processes[name] ?? 0, peak);
     }
@@ -34,7 +38,8 @@ export function watchMemory(
   return {
     end() {
       clearInterval(timer);
-      return { peakMiB: Math.round(peakMiB), processes };
+      const seconds = [...cpu.values()].reduce((all, one) => all + one, 0);
+      return { peakMiB: Math.round(peakMiB), processes, cpuSeconds: Number(seconds.toFixed(1)) };
     },
   };
 }
@@ -50,6 +55,12 @@ export function roleOf(name: string, commandLine: string): string {
   if (name !== "node" && name !== "MainThread") return name;
   if (/providers\/nixos|pulumi-resource-nixos/.test(commandLine)) return "provider";
   return /@pulumi\/pulumi\/cmd\/run/.test(commandLine) ? "program" : "node";
+}
+
+/** Seconds of a processor that a process has had, from /proc/PID/stat, whose clock ticks 100 times a second. */
+export function cpuSeconds(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100;
 }
 
 /** MiB that a process has for itself, and its part of what it shares, from /proc/PID/smaps_rollup. */

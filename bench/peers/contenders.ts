@@ -31,7 +31,8 @@ export async function ours(
   const file = project.stackFile("prod");
   const pulumi = async (release: Release, ...args: string[]): Promise<Run> => {
     writeFileSync(file, stackSettings(world.names, release.rev) + salt(file));
-    return project.pulumi([...args, "--stack", "prod"], { env });
+    const parallel = ["--parallel", String(4 * world.hosts.length)];
+    return project.pulumi([...args, ...parallel, "--stack", "prod"], { env });
   };
   await project.must(["stack", "init", "prod"]);
   return {

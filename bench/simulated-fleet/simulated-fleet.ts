@@ -90,7 +90,7 @@ function say({ hosts, shards, step, seconds, memory, stateMiB, good }: Row): voi
     .map(([name, peak]) => `${name} ${peak}`);
   console.log(
     `${String(hosts).padStart(6)} hosts, ${shards} ${shards === 1 ? "stack" : "stacks"}  ${step.padEnd(9)}` +
-      `${seconds.toFixed(1).padStart(8)} s ${String(memory.peakMiB).padStart(6)} MiB  ` +
+      `${seconds.toFixed(1).padStart(8)} s ${memory.cpuSeconds.toFixed(1).padStart(8)} s of CPU ${String(memory.peakMiB).padStart(6)} MiB  ` +
       `state ${stateMiB} MiB  (${processes.join(", ")})${good ? "" : "  FAILED"}`,
   );
 }

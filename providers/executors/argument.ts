@@ -38,7 +38,11 @@ function join(path: string, key: string): string {
   return path === "" ? safe : `${path}.${safe}`;
 }
 
+const SPECIAL = /[\\\n\t\r\0]/;
+
 function escapeValue(text: string): string {
+  // Nearly all values are paths, of which a closure has thousands.
+  if (!SPECIAL.test(text)) return text;
   if (text.includes("\0")) throw new Error("a NUL character cannot be sent to a host");
   return text
     .replaceAll("\\", "\\\\")

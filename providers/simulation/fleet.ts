@@ -87,7 +87,7 @@ function commandOf(script: string): Command {
 }
 
 const SIMULATED = [
-  ...(["observe", "describe", "missing", "references", "root", "forget"] as const),
+  ...(["observe", "health", "describe", "missing", "references", "root", "forget"] as const),
   ...(["start", "follow", "confirm", "cancel"] as const),
 ];
 

@@ -56,6 +56,8 @@ export class SimulatedHost {
     switch (command) {
       case "observe":
         return this.observe(given);
+      case "health":
+        return { toplevel: this.current, failure: null };
       case "describe":
         return this.describe(given.get("toplevel") ?? "");
       case "missing":
