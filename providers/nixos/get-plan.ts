@@ -10,12 +10,17 @@ import { planText } from "./plan/text.ts";
 import { unitNames } from "./plan/units.ts";
 import type { Invocation } from "./resource.ts";
 import { reach } from "./route.ts";
+import { turns } from "./turns.ts";
+
+/** Two closures are in memory for each plan that is being made, and a program asks for those of all hosts at once. */
+const SIDE_BY_SIDE = 32;
+const inTurn = turns(SIDE_BY_SIDE);
 
 /** What putting a release on a host will do. Reads store metadata and unit files; changes nothing. */
 export const getPlan: Invocation<GetPlanInputs> = {
   inputs: getPlanInputs,
   async call(inputs): Promise<Plan & { text: string }> {
-    const plan = await make(inputs);
+    const plan = await inTurn(() => make(inputs));
     return { ...plan, text: planText(plan) };
   },
 };

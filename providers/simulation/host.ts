@@ -107,7 +107,7 @@ export class SimulatedHost {
     const release = releaseOf(toplevel);
     const { closurePaths, changedPaths, pathBytes, units } = this.spec;
     const paths = Array.from({ length: closurePaths - 1 }, (_, i): [string, number] => {
-      const name = i < changedPaths - 1 ? `package-${i}-r${release}` : `package-${i}`;
+      const name = i < changedPaths - 1 ? `package${i}-1.0-r${release}` : `package${i}-1.0`;
       return [`/nix/store/${simulatedHash(name)}-${name}`, pathBytes];
     });
     return {
