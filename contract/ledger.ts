@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { operator } from "./job-record.ts";
+import { switchedUnits } from "./unit-changes.ts";
 import { outcome } from "./verdict.ts";
 
 const seconds = z.number().nullable().describe("Unix seconds");
@@ -61,6 +62,7 @@ export const ledgerRecord = z.object({
   before: pointers.nullish(),
   after: pointers.nullish(),
   diagnosticsFile: z.string().nullish(),
+  units: switchedUnits.nullish().describe("Null: no switch was run"),
   backup: backup.nullish(),
   restored: restored.nullish(),
 });

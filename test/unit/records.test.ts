@@ -52,6 +52,23 @@ describe("a record of the ledger", () => {
       "of a restore of data",
       { at: 1, id: "restore-data-1", mode: "restore-data", outcome: "restored" },
     ],
+    [
+      "with what a switch did to units",
+      {
+        ...before,
+        units: {
+          ...{ began: 1764090000123, ended: 1764090000900, omitted: 0 },
+          planned: { stop: [], start: [], restart: ["a.service"], reload: [] },
+          changed: [
+            { unit: "a.service", change: "restarted", from: 12, to: 240, state: "active" },
+            {
+              ...{ unit: "b.service", change: "started", from: 300, to: null },
+              ...{ state: "activating", triggered: true },
+            },
+          ],
+        },
+      },
+    ],
     ["with more than we know", { ...before, more: true }],
   ] as const)
     it(`is read ${what}`, () => assert.ok(ledgerRecord.safeParse(line).success));
