@@ -3,6 +3,7 @@ import { activate } from "./activate.ts";
 import { copy } from "./copy.ts";
 import { noop } from "./noop.ts";
 import { peers, SCENARIOS } from "./peers/peers.ts";
+import { plan } from "./plan.ts";
 import { printTable, type Report } from "./report.ts";
 import { SPEC, simulatedFleet } from "./simulated-fleet/simulated-fleet.ts";
 
@@ -28,6 +29,10 @@ const benchmarks: Record<string, { about: string; run: () => Promise<Report> | P
     about: "time and memory of hundreds and thousands of hosts that do not exist",
     run: () => simulatedFleet(imagined()),
   },
+  plan: {
+    about: "what a plan says of units before a switch, beside what systemd says after it",
+    run: () => plan(sampled()),
+  },
 };
 
 const HELP = `npm run bench -- NAME     measures, prints a table, and as its last line one JSON object
@@ -42,6 +47,8 @@ Of peers: --hosts 1,5  sizes of the fleet    --delays 0,30  milliseconds    --ro
          --only promote,no-op,preview,fails,silent    --restart-seconds 2  of every switch    --deploy-rs DIR
 Of simulated-fleet: --hosts 100,1000    --shards 1  stacks    --parallel 64  hosts at a time    --out DIR
          --unreachable 0.01  share of the hosts    --failing 0.01
+
+Of plan: --pairs 125   switches on each of two hosts    --seed 1
 
 ratio = ours / reference, the median of pairs of one run. Nothing is asserted.`;
 
@@ -114,6 +121,18 @@ function numbers(option: string, text: string, low: number, high: number): numbe
   if (values.every((value) => Number.isInteger(value) && value >= low && value <= high))
     return values;
   throw new Error(`${option} ${text}: whole numbers from ${low} to ${high}, with commas between.`);
+}
+
+function sampled() {
+  const options = {
+    pairs: { type: "string", default: "125" },
+    seed: { type: "string", default: "1" },
+  } as const;
+  const { values } = parseArgs({ args: process.argv.slice(3), options });
+  const [pairs, seed] = [Number(values.pairs), Number(values.seed)];
+  if (!(Number.isInteger(pairs) && pairs >= 1 && pairs <= 2000 && Number.isInteger(seed)))
+    throw new Error("--pairs is a number from 1 to 2000, --seed any whole number.");
+  return { pairs, seed };
 }
 
 const [name = ""] = process.argv.slice(2);

@@ -6,6 +6,8 @@ export interface Series {
 
 export interface Report {
   readonly series: Series[];
+  /** Where the figures are no seconds. */
+  readonly table?: string;
   readonly summary: { name: string; ours: number; reference: number; ratio: number } & Record<
     string,
     unknown
@@ -45,7 +47,11 @@ export function ratios(ours: readonly number[], reference: readonly number[]): n
   return ours.map((value, index) => value / (reference[index] ?? Number.NaN));
 }
 
-export function printTable({ series }: Report): void {
+export function printTable({ series, table }: Report): void {
+  if (table !== undefined) {
+    console.log(table);
+    return;
+  }
   const width = Math.max(...series.map(({ name }) => name.length));
   console.log(`${"".padEnd(width)}      min   median      max   seconds`);
   for (const { name, seconds } of series) {

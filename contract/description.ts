@@ -6,6 +6,10 @@ export const description = z.object({
   nixosVersion: z.string().nullable(),
   closure: z.array(z.tuple([z.string(), z.number()])).describe("[store path, NAR size in bytes]"),
   units: z.record(z.string(), z.string()).describe('Text by file name; links as "-> target"'),
+  states: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe("Of the units that systemd has loaded: ActiveState, or unmet"),
   kernel: z.string().nullable(),
   initrd: z.string().nullable(),
   kernelParams: z.string().nullable(),

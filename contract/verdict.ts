@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { mode } from "./goal.ts";
+import { switchedUnits } from "./unit-changes.ts";
 
 const probeResult = z.object({
   name: z.string(),
@@ -43,6 +44,7 @@ export const verdict = z.object({
   before: pointers,
   after: pointers,
   switch: z.object({ exit: z.number(), seconds: z.number(), output: z.string() }).nullable(),
+  units: switchedUnits.nullish().describe("What the switch did to units; null: there was none"),
   shown: z.string().nullable().describe("What dry-activate would do"),
   links: z.array(linkChange).nullable(),
   rollback: z.object({ exit: z.number(), seconds: z.number() }).nullable(),

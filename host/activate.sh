@@ -1,4 +1,4 @@
-# needs: json.sh lib.sh jobs.sh units.sh roots.sh ledger.sh goal.sh preflight.sh preflight-room.sh preflight-others.sh images.sh preflight-reboot.sh preflight-credentials.sh switch.sh failures.sh links.sh checkout.sh data.sh backup.sh probe-place.sh probe-kinds.sh probe.sh diagnostics.sh keep.sh commit.sh rollback.sh
+# needs: json.sh lib.sh jobs.sh units.sh unit-changes.sh roots.sh ledger.sh goal.sh preflight.sh preflight-room.sh preflight-others.sh images.sh preflight-reboot.sh preflight-credentials.sh switch.sh failures.sh links.sh checkout.sh data.sh backup.sh probe-place.sh probe-kinds.sh probe.sh diagnostics.sh keep.sh commit.sh rollback.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # The activation of a system as one transaction, run by the host itself, as a job. Which steps it takes is the goal's matter;
 # a failed one leads back to what ran before. In every mode but `immediate` and `boot` the boot default is untouched until
@@ -70,7 +70,7 @@ id='' toplevel='' RUN='' decision_at='' started_at=$EPOCHSECONDS step=''
 previous='' before_system='' before_profile='' failed_before='' journal_mark=''
 told_to_stop='' cancelled='' switched='' profile_moved='' concluded=''
 failed_step='' failure_reason='' shown=''
-steps_json='' switch_json=null rollback_json=null health_json='[]' health_after=null rollback_outcome=rollback-failed
+steps_json='' switch_json=null rollback_json=null units_json=null health_json='[]' health_after=null rollback_outcome=rollback-failed
 
 # take STEP: runs step_STEP and keeps its time. A failed step has called `because`.
 take() {
@@ -124,11 +124,13 @@ activate() {
   # If the power is cut from here on, the record of it must have reached the disk.
   sync -- "$JOB/card" "$JOB/status.json" "$STATE/activation" 2>/dev/null || true
   switched=yes
+  changes_begin
   if [[ $1 == flake ]]; then
     rebuild_switch "activating ${toplevel##*/}"
   else
     run_switch "$toplevel" "$1" "${arg[timeouts.switch]}" "activating ${toplevel##*/}"
   fi
+  changes_end
   keep_switch
   if [[ $(readlink -e -- /run/current-system) != "$before_system" ]]; then changed=yes; fi
   judge_switch "$changed"
@@ -225,13 +227,15 @@ conclude() {
   before_json=$REPLY
   json_object currentSystem:o "$current" profile:o "$profile" bootedSystem:o "${booted_system-}" links:j "$links_are"
   after_json=$REPLY
+  changes_to_json
+  units_json=$REPLY
   json_array "${notes[@]}"
   notes_json=$REPLY
   if [[ $1 != shown ]]; then record_transaction "$1" || note "The ledger could not be written; the next transaction does it."; fi
   status "done" "$1${failure_reason:+: $failure_reason}"
   json_object id:s "$id" mode:s "$mode" outcome:s "$1" failedStep:o "$failed_step" reason:o "$failure_reason" advice:o "$advice" \
     notes:j "$notes_json" toplevel:s "$toplevel" \
-    before:j "$before_json" after:j "$after_json" switch:j "$switch_json" rollback:j "$rollback_json" \
+    before:j "$before_json" after:j "$after_json" switch:j "$switch_json" units:j "$units_json" rollback:j "$rollback_json" \
     shown:o "$shown" links:j "$links_json" probes:j "$health_json" healthAfterRollback:j "$health_after" diagnostics:o "$diagnostics_text" \
     diagnosticsFile:o "$diagnostics_file" steps:j "[${steps_json:1}]" startedAt:j "$started_at" finishedAt:j "$EPOCHSECONDS"
   answer "$REPLY"

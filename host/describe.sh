@@ -1,14 +1,15 @@
-# needs: json.sh lib.sh roots.sh
+# needs: json.sh lib.sh roots.sh unit-states.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# What a system would do to a host: its units as text, kernel, inhibitors and, if asked for, its closure with sizes.
+# What a system would do to a host: its units as text, kernel, inhibitors and, if asked for, its closure with sizes. And of the
+# host itself the state of its units, and which of many paths it does not have.
 
 main() {
-  local toplevel units_fd closure_fd='' units='' closure='' version='' params='' init='' inhibitors='' kernel='' initrd=''
-  local -a images=()
+  local toplevel units_fd closure_fd='' states_fd='' units='' closure='' version='' params='' init='' inhibitors='' kernel='' initrd='' more=''
   arg_get toplevel && toplevel=$REPLY
   require_store_path toplevel "$toplevel"
   exec {units_fd}< <(unit_files "$toplevel/etc/systemd/system")
   if [[ ${arg[closure]:-false} == true ]]; then exec {closure_fd}< <(closure "$toplevel"); fi
+  if [[ ${arg[states]:-false} == true ]]; then exec {states_fd}< <(unit_states); fi
   if [[ $closure_fd ]]; then
     # Empty for a path that is not valid, which saves the question.
     IFS= read -r -d '' closure <&"$closure_fd" || true
@@ -28,9 +29,14 @@ main() {
     [[ $closure ]] || fail describe-failed "The closure of $toplevel could not be read." "See 'nix path-info -rs $toplevel' on the host."
   fi
 
+  if [[ $states_fd ]]; then
+    IFS= read -r -d '' more <&"$states_fd" || true
+    more="\"states\":{${more#,}},"
+  fi
+
   json_object kernel:o "$kernel" initrd:o "$initrd" kernelParams:o "$params" initInterface:o "$init" inhibitors:o "$inhibitors" nixosVersion:o "$version"
   # The two big parts come as JSON from awk already.
-  answer "{\"valid\":true,\"closure\":[${closure#,}],\"units\":{${units#,}},${REPLY:1}"
+  answer "{\"valid\":true,\"closure\":[${closure#,}],\"units\":{${units#,}},$more${REPLY:1}"
 }
 
 # closure TOPLEVEL: ,["path",size],["path",size]...

@@ -21,7 +21,7 @@ record_transaction() {
   json_object at:j "$EPOCHSECONDS" id:s "$id" mode:s "$mode" outcome:s "$1" toplevel:o "$toplevel" previous:o "$previous" \
     release:j "$release_json" by:j "$by_json" executor:o "$executor" failedStep:o "$failed_step" reason:o "$reason" \
     startedAt:j "$started_at" finishedAt:j "$EPOCHSECONDS" steps:j "[${steps_json:1}]" \
-    before:j "${before_json:-null}" after:j "${after_json:-null}" diagnosticsFile:o "$diagnostics_file" backup:j "$backup_json"
+    before:j "${before_json:-null}" after:j "${after_json:-null}" diagnosticsFile:o "$diagnostics_file" units:j "$units_json" backup:j "$backup_json"
   append_record "$id" "$REPLY"
 }
 
@@ -77,7 +77,7 @@ cut_off_to_ledger() {
   json_object at:j "$EPOCHSECONDS" id:s "$1" mode:s "${was[mode]-switch}" outcome:s cut-off toplevel:o "${was[toplevel]-}" previous:o "$before" \
     release:j "$REPLY" by:j "$by_json" executor:o "$card_executor" failedStep:o "$status_step" \
     reason:s "It was cut off in step ${status_step:-start}: killed, or the power was cut." \
-    startedAt:j "${card_at:-null}" finishedAt:j "$last" steps:j '[]' before:j null after:j "$after_json" diagnosticsFile:j null backup:j null
+    startedAt:j "${card_at:-null}" finishedAt:j "$last" steps:j '[]' before:j null after:j "$after_json" diagnosticsFile:j null units:j null backup:j null
   append_record "$1" "$REPLY"
 }
 

@@ -13,8 +13,7 @@ step_preflight() {
   if [[ ! $with_system ]]; then toplevel=$before_system previous=$before_system; fi
   systems_are_whole && is_right_machine && nobody_else_switches && has_room && has_memory &&
     needs_no_reboot && state_version_stays && credentials_are_there || return 1
-  failed_units
-  failed_before=$REPLY
+  look_at_units
   mark_journal
   tell_pointers
   tell_leftovers

@@ -4,10 +4,9 @@ import { type GetPlanInputs, getPlanInputs } from "../../contract/resources.ts";
 import { call, type Executor } from "../executors/executor.ts";
 import { missingOf, sized, wayOf } from "./copy.ts";
 import { pendingOf, questionOf, releasedDrift, trialDrift } from "./drift.ts";
-import { observe, observed } from "./observation.ts";
+import { observed } from "./observation.ts";
 import { knownPlan, type LinkChange, type Plan, unknownPlan } from "./plan/plan.ts";
 import { planText } from "./plan/text.ts";
-import { unitNames } from "./plan/units.ts";
 import type { Invocation } from "./resource.ts";
 import { reach } from "./route.ts";
 import { turns } from "./turns.ts";
@@ -36,18 +35,15 @@ async function make(inputs: GetPlanInputs): Promise<Plan> {
   if (state.currentSystem === null || toplevel === null || state.currentSystem === toplevel)
     return unknownPlan(seen);
   const [before, after] = await Promise.all([
-    describe(reach(connection, "host.connection"), state.currentSystem),
+    describe(reach(connection, "host.connection"), state.currentSystem, { states: true }),
     describe(reach(builder, "release.builder"), toplevel),
   ]);
   if (!after.valid) return unknownPlan(seen);
-  const [missing, { units }] = await Promise.all([
-    missingOf(connection, after.closure),
-    observe(connection, { units: unitNames(before.units, after.units) }),
-  ]);
+  const missing = await missingOf(connection, after.closure);
   const { paths, bytes, free } = missing;
   const way = await wayOf(inputs.transport, connection, sized(after.closure, paths));
   const copy = { paths: paths.length, bytes, free, ...way };
-  return knownPlan({ ...seen, state: { ...state, units } }, before, after, copy);
+  return knownPlan(seen, before, after, copy);
 }
 
 function linkChanges({ links: seen }: HostState, wanted: GetPlanInputs["links"]): LinkChange[] {
@@ -57,6 +53,10 @@ function linkChanges({ links: seen }: HostState, wanted: GetPlanInputs["links"])
     .filter(({ from, to }) => from !== to);
 }
 
-function describe(executor: Executor, toplevel: string): Promise<Description> {
-  return call(executor, "describe", { toplevel, closure: true }, description);
+function describe(
+  executor: Executor,
+  toplevel: string,
+  more: { states?: true } = {},
+): Promise<Description> {
+  return call(executor, "describe", { toplevel, closure: true, ...more }, description);
 }

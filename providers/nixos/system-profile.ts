@@ -11,6 +11,7 @@ import {
   type SystemProfileOutputs,
   systemProfileInputs,
 } from "../../contract/resources.ts";
+import type { Verdict } from "../../contract/verdict.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
@@ -19,6 +20,7 @@ import type { Reporter } from "./engine.ts";
 import { CUT_OFF } from "./job.ts";
 import { describeLast, describeRunning, lastTransaction, summaryOf } from "./last-transaction.ts";
 import { observe, observed } from "./observation.ts";
+import { differences } from "./plan/differences.ts";
 import { reasonsOf, runningSentence } from "./reasons.ts";
 import { PartialFailure, type Resource } from "./resource.ts";
 import { reach } from "./route.ts";
@@ -188,6 +190,7 @@ async function transact(
   if (said.shown !== null)
     report.info(`${wanted.host} would change so, and was not changed:\n${said.shown.trim()}`);
   for (const text of said.notes) report.info(text);
+  tellDifferences(wanted, said, report);
   for (const { name, ok, required, answer } of said.probes) {
     if (!ok && required === false) report.warn(`optional probe ${name}: ${answer}`);
     if (ok && answer.startsWith("skipped: ")) report.info(`probe ${name}: ${answer}`);
@@ -199,6 +202,20 @@ async function transact(
   const reasons = reasonsOf(wanted, said, seen.live);
   if (unconfirmed !== undefined) reasons.splice(1, 0, `${capitalised(unconfirmed)}.`);
   throw new PartialFailure(wanted.host, outputs, reasons);
+}
+
+const MOST_DIFFERENCES = 10;
+
+/** Where the plan was wrong about units: then the preview was, too. */
+function tellDifferences({ host }: SystemProfileInputs, { id, units }: Verdict, report: Reporter) {
+  const found = units ? differences(units) : [];
+  if (found.length === 0) return;
+  const more = found.length - MOST_DIFFERENCES;
+  const told = found.slice(0, MOST_DIFFERENCES).join("; ");
+  report.warn(
+    `${host}: the switch did not do to units what was planned: ${told}${more > 0 ? `; and ${more} more` : ""}. ` +
+      `The ledger of the host has all of it, in the record of ${id}.`,
+  );
 }
 
 /** Nobody was left on the host to go back: what it runs now is what there is to record. */

@@ -14,6 +14,8 @@ import type { Reporter } from "./engine.ts";
 import { interruption } from "./interruption.ts";
 import { contractOf, runJob } from "./job.ts";
 import { ourselves } from "./operator.ts";
+import { plannedUnits } from "./plan/differences.ts";
+import { unitsOfSwitch } from "./plan/units-of-switch.ts";
 import { reach } from "./route.ts";
 import { smoke } from "./smoke.ts";
 
@@ -43,10 +45,17 @@ export async function activate(
   let by = describeOperator(ourselves());
   let unconfirmed: string | undefined;
   let smoked: { readonly failure: string | undefined } | undefined;
+  const units = Goal.of(wanted.mode).activates
+    ? await unitsOfSwitch(executor, from, wanted.toplevel)
+    : undefined;
   const said = await runJob(executor, {
     command: "activate",
     unit: "nixos-promote-activate",
-    argument: { ...argumentOf(wanted), ...recordsOf(wanted) },
+    argument: {
+      ...argumentOf(wanted),
+      ...recordsOf(wanted),
+      planned: units && { ...plannedUnits(units) },
+    },
     contract: contractOfActivation(wanted),
     what: `release ${wanted.rev.slice(0, 12)} ${wanted.subject}`,
     ...(wanted.toplevel === undefined ? {} : { path: wanted.toplevel }),

@@ -29,7 +29,8 @@ describe("what a host remembers", function () {
     const said = await prod.end(await prod.begin({ ...job, card: CARD }));
     assert.equal(said.outcome, "committed", said.reason ?? "");
     const record = await lastRecord();
-    const { at, startedAt, finishedAt, steps, ...rest } = record;
+    const { at, startedAt, finishedAt, steps, units, ...rest } = record;
+    assert.deepEqual(units, said.units);
     assert.deepEqual(rest, {
       ...{ id: job.id, mode: "switch", outcome: "committed", toplevel: b, previous: prod.a },
       ...{ release: { rev: "b", subject: 'say "b"' }, executor: "awsSsm" },

@@ -182,14 +182,16 @@ describe("the plan", () => {
 
   it("counts a unit of the contract that does not run as one to start", () => {
     const units = {
+      "multi-user.target": "[Unit]\n",
       "hypervisor.service": "[Service]\nExecStart=/one\n",
       "multi-user.target.wants/hypervisor.service": "-> ../hypervisor.service",
     };
-    const state = hostState();
-    const stopped = { ...state.units["hypervisor.service"], active: "inactive" } as never;
     const made = knownPlan(
-      { ...seen, state: { ...state, units: { "hypervisor.service": stopped } } },
-      toplevel({ units }),
+      seen,
+      toplevel({
+        units,
+        states: { "multi-user.target": "active", "hypervisor.service": "inactive" },
+      }),
       toplevel({ units }),
       { paths: 1, bytes: 2 },
     );

@@ -101,15 +101,12 @@ export function knownPlan(
   after: Description,
   copy: Plan["copy"],
 ): Plan {
-  const active = Object.fromEntries(
-    Object.entries(seen.state.units).map(([unit, { active: state }]) => [unit, state]),
-  );
   return {
     ...unknownPlan(seen),
     built: true,
     packages: packageChanges(without(seen.state.currentSystem, before), without(seen.to, after)),
     copy,
-    units: unitChanges(before.units, after.units, active),
+    units: unitChanges(before.units, after.units, before.states),
     reboot: rebootReasons(before, after),
   };
 }
