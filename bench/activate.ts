@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { type Verdict, verdict } from "../contract/verdict.ts";
 import { type Lab, type LabHost, openLab } from "../lab/lab.ts";
 import { Project } from "../lab/project.ts";
+import { countingSsh } from "./counting-ssh.ts";
 import { inTurn, median, type Report } from "./report.ts";
 
 const PAIRS = 6;
@@ -79,16 +80,6 @@ async function bothReleases(lab: Lab) {
   await promote("a");
   const a = (await lastVerdict(lab.host("prod"))).toplevel;
   return { promote, toplevels: { a } };
-}
-
-/** An ssh that writes down its arguments and becomes the real one. */
-function countingSsh(directory: string, calls: string): string {
-  const bin = `${directory}/counting`;
-  mkdirSync(bin, { recursive: true });
-  const script = `#!/bin/sh\nprintf '%s ' "$@" | tr '\\n' ' ' >>'${calls}'\necho >>'${calls}'\nexec /usr/bin/ssh "$@"\n`;
-  writeFileSync(`${bin}/ssh`, script);
-  chmodSync(`${bin}/ssh`, 0o755);
-  return bin;
 }
 
 /** `nixos-rebuild switch` without the building: profile, then switch. */

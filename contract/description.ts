@@ -10,6 +10,8 @@ export const description = z.object({
     .record(z.string(), z.string())
     .optional()
     .describe("Of the units that systemd has loaded: ActiveState, or unmet"),
+  missing: z.array(z.string()).optional().describe("Of the paths that were asked for"),
+  free: z.number().optional().describe("Bytes that the store may still grow by"),
   kernel: z.string().nullable(),
   initrd: z.string().nullable(),
   kernelParams: z.string().nullable(),

@@ -1,4 +1,4 @@
-# needs: json.sh lib.sh roots.sh unit-states.sh
+# needs: json.sh lib.sh roots.sh missing-paths.sh unit-states.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # What a system would do to a host: its units as text, kernel, inhibitors and, if asked for, its closure with sizes. And of the
 # host itself the state of its units, and which of many paths it does not have.
@@ -32,6 +32,10 @@ main() {
   if [[ $states_fd ]]; then
     IFS= read -r -d '' more <&"$states_fd" || true
     more="\"states\":{${more#,}},"
+  fi
+  if [[ ${arg[paths]+set} ]]; then
+    missing_to_json
+    more+=$REPLY,
   fi
 
   json_object kernel:o "$kernel" initrd:o "$initrd" kernelParams:o "$params" initInterface:o "$init" inhibitors:o "$inhibitors" nixosVersion:o "$version"

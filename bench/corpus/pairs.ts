@@ -118,6 +118,8 @@ function uncertainIn(before: Description, after: Description, planned: Actions) 
   const found: Record<string, string> = {};
   const conditions = (units: Description["units"], name: string) =>
     (units[name] ?? units[name.replace(/@.*\./, "@.")] ?? "").match(/^Condition.*$/m)?.[0];
+  for (const text of Object.values(before.units))
+    for (const [, unit = ""] of text.matchAll(/^Upholds=(.*)$/gm)) found[unit] = "is upheld";
   const starts = [...planned.start, ...planned.restart];
   for (const unit of starts) {
     const condition = conditions(after.units, unit);

@@ -38,7 +38,7 @@ async function missingOn(
   return missingOf(target, await closureOf(toplevel, builder, { more: true }));
 }
 
-export async function missingOf(
+async function missingOf(
   target: Connection,
   closure: readonly (readonly [string, number])[],
 ): Promise<Missing> {
@@ -53,7 +53,7 @@ export async function missingOf(
 
 /** Those of the paths that are not valid on the host. A valid path has a valid closure. */
 function notOn(host: Connection, paths: string[]): Promise<z.infer<typeof missingPaths>> {
-  return call(reach(host, "host.connection"), "missing", { paths }, missingPaths);
+  return call(reach(host, "host.connection"), "missing", { paths: paths.join("\n") }, missingPaths);
 }
 
 async function isOn(host: Connection, path: string): Promise<boolean> {

@@ -2,7 +2,7 @@ import { type Description, description } from "../../contract/description.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import { type GetPlanInputs, getPlanInputs } from "../../contract/resources.ts";
 import { call, type Executor } from "../executors/executor.ts";
-import { missingOf, sized, wayOf } from "./copy.ts";
+import { sized, wayOf } from "./copy.ts";
 import { pendingOf, questionOf, releasedDrift, trialDrift } from "./drift.ts";
 import { observed } from "./observation.ts";
 import { knownPlan, type LinkChange, type Plan, unknownPlan } from "./plan/plan.ts";
@@ -34,16 +34,16 @@ async function make(inputs: GetPlanInputs): Promise<Plan> {
   const seen = { ...inputs, to: toplevel, state, drift, pending, relinked };
   if (state.currentSystem === null || toplevel === null || state.currentSystem === toplevel)
     return unknownPlan(seen);
-  const [before, after] = await Promise.all([
-    describe(reach(connection, "host.connection"), state.currentSystem, { states: true }),
-    describe(reach(builder, "release.builder"), toplevel),
-  ]);
+  const after = await describe(reach(builder, "release.builder"), toplevel);
   if (!after.valid) return unknownPlan(seen);
-  const missing = await missingOf(connection, after.closure);
-  const { paths, bytes, free } = missing;
-  const way = await wayOf(inputs.transport, connection, sized(after.closure, paths));
-  const copy = { paths: paths.length, bytes, free, ...way };
-  return knownPlan(seen, before, after, copy);
+  const paths = after.closure.map(([path]) => path);
+  const asked = { states: true, paths: paths.join("\n") };
+  const before = await describe(reach(connection, "host.connection"), state.currentSystem, asked);
+  const missing = sized(after.closure, before.missing ?? paths);
+  const way = await wayOf(inputs.transport, connection, missing);
+  const bytes = missing.reduce((sum, [, size]) => sum + size, 0);
+  const free = before.free === undefined ? {} : { free: before.free };
+  return knownPlan(seen, before, after, { paths: missing.length, bytes, ...free, ...way });
 }
 
 function linkChanges({ links: seen }: HostState, wanted: GetPlanInputs["links"]): LinkChange[] {
@@ -56,7 +56,7 @@ function linkChanges({ links: seen }: HostState, wanted: GetPlanInputs["links"])
 function describe(
   executor: Executor,
   toplevel: string,
-  more: { states?: true } = {},
+  more: { states?: boolean; paths?: string } = {},
 ): Promise<Description> {
   return call(executor, "describe", { toplevel, closure: true, ...more }, description);
 }

@@ -95,7 +95,7 @@ describe("the argument of host scripts", function () {
           const said = await bash([], scriptOf("follow"), flatten(argument));
           assert.match(said.stdout, /^\{"error":\{"code":"bad-argument"/);
         }
-        const length = await bash([], scriptOf("missing"), `paths.length\t${text}\n`);
+        const length = await bash([], scriptOf("references"), `paths.length\t${text}\n`);
         assert.match(length.stdout, /"code":"bad-argument"/);
       }
       assert.equal(existsSync(canary), false);
@@ -121,8 +121,11 @@ describe("the argument of host scripts", function () {
       "/nix/store/x",
       `/nix/store/${"a".repeat(32)}-x;id`,
     ]) {
-      const said = await bash([], scriptOf("missing"), flatten({ paths: [path] }));
+      const said = await bash([], scriptOf("references"), flatten({ paths: [path] }));
       assert.match(said.stdout, /\[paths\.0\] is not a store path/, path);
+      const good = `/nix/store/${"a".repeat(32)}-x`;
+      const lines = await bash([], scriptOf("missing"), flatten({ paths: `${good}\n${path}` }));
+      assert.match(lines.stdout, /\[paths\] is not a store path/, path);
     }
   });
 });

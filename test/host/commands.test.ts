@@ -166,11 +166,17 @@ describe("host commands", function () {
     const there = description.parse(
       await ask(on.grind, "describe", { toplevel: path, closure: true }),
     );
-    const paths = there.closure.map(([name]) => name);
+    const paths = there.closure.map(([name]) => name).join("\n");
     const { missing } = (await ask(on.prod, "missing", { paths })) as {
       missing: string[];
     };
     assert.ok(missing.includes(path));
+    const running = (await on.prod.must(["readlink", "-e", "/run/current-system"])).trim();
+    const asked = { toplevel: running, states: true, paths };
+    const told = description.parse(await ask(on.prod, "describe", asked));
+    assert.deepEqual(told.missing?.sort(), [...missing].sort());
+    assert.ok((told.free ?? 0) > 1048576);
+    assert.equal(told.states?.["multi-user.target"], "active");
     assert.equal(
       description.parse(await ask(on.prod, "describe", { toplevel: path, closure: true })).valid,
       false,

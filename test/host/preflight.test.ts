@@ -105,7 +105,7 @@ describe("preflight", function () {
     await small("/nix", "40M");
     assert.ok((await free("/nix")) < 41);
     await isRefused("b", /^Only (39|40) MiB are free on \/nix, 64 MiB are needed\.$/, setting);
-    const { free: bytes } = await ask(prod.host, "missing", { paths: [] });
+    const { free: bytes } = await ask(prod.host, "missing", { paths: "" });
     assert.ok(Number(bytes) < 41 * 1048576, `${bytes}`);
     const fits = await prod.activate("a", { preflight: { diskMarginMiB: 20 } });
     assert.equal(fits.outcome, "committed", fits.reason ?? "");
