@@ -97,7 +97,7 @@ interface Place {
   readonly number: number;
 }
 
-function readPair(host: LabHost, { seed, steps, number }: Place): Pair {
+export function readPair(host: LabHost, { seed, steps, number }: Place): Pair {
   const read = (what: string) => readFileSync(`${host.root}${WORK}/${number}.${what}`, "utf8");
   const told = (what: string): Description =>
     description.parse(JSON.parse(read(what).trimEnd().split("\n").at(-1) ?? ""));
@@ -118,7 +118,7 @@ function uncertainIn(before: Description, after: Description, planned: Actions) 
   const found: Record<string, string> = {};
   const conditions = (units: Description["units"], name: string) =>
     (units[name] ?? units[name.replace(/@.*\./, "@.")] ?? "").match(/^Condition.*$/m)?.[0];
-  for (const text of Object.values(before.units))
+  for (const text of [before, after].flatMap(({ units }) => Object.values(units)))
     for (const [, unit = ""] of text.matchAll(/^Upholds=(.*)$/gm)) found[unit] = "is upheld";
   const starts = [...planned.start, ...planned.restart];
   for (const unit of starts) {

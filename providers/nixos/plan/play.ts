@@ -31,17 +31,22 @@ export function play(host: PlannedHost, asked: Requests): Map<string, Fate> {
   };
 
   for (const unit of stoppedWith(asked.stop, host.before)) stop(unit);
+  // What the new files bind to a unit that does not run is stopped as soon as they are read.
+  for (const unit of live) if (bindsToStopped(unit, host, live)) stop(unit);
+  const refused = new Set<string>();
   const late = [...asked.reload].filter((unit) => !live.has(unit));
   for (const unit of reach(asked.reload, host.after.reloaded))
     if (live.has(unit) && canReload(unit, host)) reloaded.add(unit);
   for (const unit of stoppedWith(asked.restart, { bound: host.after.bound, stopped: new Map() }))
-    if (live.has(unit) || asked.restart.has(unit)) {
+    if (!hasWhatItNeeds(unit, host)) refused.add(unit);
+    else if (live.has(unit) || asked.restart.has(unit)) {
       stop(unit);
       start(unit);
     }
-  startAll(asked.restart);
+  startAll([...asked.restart].filter((unit) => !refused.has(unit)));
   startAll(socketsFirst([...asked.start, ...late]));
 
+  for (const unit of refused) if (live.has(unit) && asked.restart.has(unit)) asked.keep.add(unit);
   for (const unit of asked.reload)
     if (!reloaded.has(unit) && !stopped.has(unit)) asked.keep.add(unit);
   const fates = new Map<string, Fate>();
@@ -49,6 +54,12 @@ export function play(host: PlannedHost, asked: Requests): Map<string, Fate> {
   for (const unit of stopped) fates.set(unit, started.has(unit) ? "restart" : "stop");
   for (const unit of started) if (!stopped.has(unit)) fates.set(unit, "start");
   return fates;
+}
+
+function bindsToStopped(unit: string, { wanted }: PlannedHost, live: ReadonlySet<string>): boolean {
+  const file = wanted.get(unit);
+  if (file === undefined || file === MASKED) return false;
+  return words(file, "Unit.BindsTo").some((other) => wanted.has(other) && !live.has(other));
 }
 
 function socketsFirst(units: Iterable<string>): string[] {
