@@ -130,9 +130,10 @@ export class Activation extends pulumi.ComponentResource {
     this.live = system.live;
     this.drift = system.drift;
     this.pending = system.pending;
+    // A system that `--exclude` has left out of its first `up` has no outputs.
     this.healthy = pulumi
       .all([system.live, system.drift, toplevel])
-      .apply(([live, drift, path]) => drift.length === 0 && runs(live, path));
+      .apply(([live, drift, path]) => drift?.length === 0 && runs(live, path));
     this.transaction = system.transaction;
     this.healthySince = pulumi
       .all([this.healthy, system.transaction])

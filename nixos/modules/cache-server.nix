@@ -11,11 +11,14 @@ let
   keyUnit = "nixos-promote-signing-key-${cfg.signingKey}.service";
   address = "127.0.0.1:${toString cfg.port}";
 
+  # Its options have moved twice: signKeyPath until 24.05, and all of them below `cache` since 25.11.
+  moved = options.services.harmonia ? cache;
+  known = if moved then options.services.harmonia.cache else options.services.harmonia;
   harmonia = {
     enable = true;
-    signKeyPaths = [ keyFile ];
     settings.bind = address;
-  };
+  }
+  // (if known ? signKeyPaths then { signKeyPaths = [ keyFile ]; } else { signKeyPath = keyFile; });
 in
 {
   imports = [ ./signing-key.nix ];
@@ -83,7 +86,7 @@ in
       secretKeyFile = keyFile;
     };
     services.harmonia = lib.mkIf (cfg.implementation == "harmonia") (
-      if options.services.harmonia ? cache then { cache = harmonia; } else harmonia
+      if moved then { cache = harmonia; } else harmonia
     );
 
     services.caddy = {

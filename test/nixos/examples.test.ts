@@ -3,24 +3,13 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { z } from "zod";
+import { parseSettings } from "../../settings.ts";
+import { readWorkflow } from "../support/actions.ts";
 import { ask, refusal, unit } from "./nix.ts";
 
 const yaml: { load(text: string): unknown } = createRequire(import.meta.url)("js-yaml");
-
-const Workflow = z.object({
-  jobs: z.object({
-    deploy: z.object({
-      "runs-on": z.array(z.string()),
-      strategy: z.object({
-        "fail-fast": z.boolean(),
-        "max-parallel": z.number(),
-        matrix: z.object({ host: z.array(z.string()) }),
-      }),
-      steps: z.array(z.object({ name: z.string(), run: z.string().optional() })),
-    }),
-  }),
-});
+const FLEET = new URL("../../nixos/examples/fleet/", import.meta.url).pathname;
+const TARGETS = ["attic", "desk", "media"];
 
 const HOST = new URL("../../nixos/examples/two-hosts/host.nix", import.meta.url).pathname;
 
@@ -156,6 +145,7 @@ const sorted = (value: unknown) => (Array.isArray(value) ? [...value].sort() : v
 describe("the example of a fleet", () => {
   it("is whole: every host evaluates", () => {
     assert.deepEqual(Object.keys(ask<object>("lib.mapAttrs (_: whole) fleet")), [
+      "attic",
       "bastion",
       "desk",
       "media",
@@ -180,6 +170,7 @@ describe("the example of a fleet", () => {
     }
     const jobs = Object.entries(settings).map(([name, host]) => [name, host["max-jobs"]]);
     assert.deepEqual(jobs, [
+      ["attic", 0],
       ["bastion", 1],
       ["desk", 0],
       ["media", 0],
@@ -191,6 +182,7 @@ describe("the example of a fleet", () => {
       `lib.mapAttrs (_: c: [ (lib.attrNames c.services.github-runners) c.services.nix-serve.enable (lib.attrNames c.nixos-promote.signingKeys) ]) fleet`,
     );
     assert.deepEqual(has, {
+      attic: [[], false, []],
       bastion: [["bastion"], true, ["bastion-1", "cache.fleet.example.com-1"]],
       desk: [[], false, []],
       media: [[], false, []],
@@ -200,33 +192,87 @@ describe("the example of a fleet", () => {
   it("makes the users' environments part of each system", () => {
     const git = "c.home-manager.users.alice.programs.git.enable";
     assert.deepEqual(ask<unknown>(`lib.mapAttrs (_: c: ${git}) fleet`), {
+      attic: true,
       bastion: true,
       desk: true,
       media: true,
     });
   });
 
-  describe("its workflow", () => {
-    const file = new URL("../../nixos/examples/fleet/deploy.yml", import.meta.url);
-    const { deploy } = Workflow.parse(yaml.load(readFileSync(file, "utf8"))).jobs;
+  describe("its stacks", () => {
+    interface Config {
+      readonly config: Record<string, unknown>;
+    }
+    const settingsOf = (name: string) => {
+      const text = readFileSync(`${FLEET}Pulumi.${name}.yaml`, "utf8");
+      const entries = Object.entries((yaml.load(text) as Config).config);
+      return parseSettings(
+        Object.fromEntries(entries.map(([key, value]) => [key.replace("choiros:", ""), value])),
+      );
+    };
 
-    it("goes through all hosts, one after the other, and not on after a failure", () => {
-      assert.deepEqual([...deploy.strategy.matrix.host].sort(), ask("lib.attrNames fleet"));
-      assert.equal(deploy.strategy.matrix.host[0], "bastion");
-      assert.deepEqual([deploy.strategy["max-parallel"], deploy.strategy["fail-fast"]], [1, true]);
+    it("have the bastion build for every host, and sign with the key that all of them trust", () => {
+      const { release } = settingsOf("bastion");
+      assert.ok(release.from === "build");
+      assert.deepEqual(release.hosts, ask("lib.attrNames fleet"));
+      assert.equal(
+        release.signingKeyFile,
+        ask("fleet.bastion.nixos-promote.signingKeys.bastion-1.file"),
+      );
+    });
+
+    for (const host of TARGETS)
+      it(`have ${host} take what the bastion runs, from the caches that it trusts, in their order`, () => {
+        const settings = settingsOf(host);
+        assert.deepEqual(settings.release, {
+          ...{ from: "stack", stack: "bastion", minHealthySeconds: 0 },
+        });
+        assert.ok(settings.copy.via === "cache");
+        assert.deepEqual(
+          settings.copy.caches.map(({ pull }) => pull),
+          ask(
+            `map (c: c.url) (builtins.sort (a: b: a.priority < b.priority) (lib.attrValues fleet.${host}.nixos-promote.cacheClient.caches))`,
+          ),
+        );
+        assert.deepEqual(settings.host.name, host);
+      });
+  });
+
+  describe("its workflow", () => {
+    const { jobs } = readWorkflow(readFileSync(`${FLEET}deploy.yml`, "utf8"));
+
+    it("brings closures to all hosts before any of them switches, and lets no bad one stop the others", () => {
+      assert.deepEqual(
+        Object.entries(jobs).map(([name, { needs, strategy, if: always }]) => [
+          ...[name, needs, always !== undefined],
+          strategy && [strategy.matrix.host, strategy["fail-fast"]],
+        ]),
+        [
+          ["build", [], false, undefined],
+          ["push", ["build"], false, [TARGETS, true]],
+          ["switch", ["push"], false, [TARGETS, false]],
+          ["report", ["build", "push", "switch"], true, undefined],
+        ],
+      );
     });
 
     it("asks for a runner such as the bastion has", () => {
       const labels = ask<string[]>("fleet.bastion.services.github-runners.bastion.extraLabels");
-      assert.deepEqual(deploy["runs-on"], ["self-hosted", ...labels]);
+      for (const job of Object.values(jobs))
+        assert.deepEqual(job["runs-on"], ["self-hosted", ...labels]);
     });
 
-    it("has ssh use the credential that the runner is given", () => {
+    it("has ssh and git use the credential that the runner is given, and the host keys of the bastion", () => {
       const given = ask<string[]>(
         "fleet.bastion.services.github-runners.bastion.serviceOverrides.LoadCredential",
       );
       assert.match(given[0] ?? "", /^deploy-key:/);
-      const step = deploy.steps.find(({ name }) => name.startsWith("Have ssh"));
+      assert.deepEqual(
+        ask("lib.attrNames fleet.bastion.programs.ssh.knownHosts"),
+        ask("lib.attrNames fleet"),
+      );
+      for (const { steps } of Object.values(jobs))
+        assert.ok(steps.some(({ run }) => run === "bash fleet/use-deploy-key.sh"));
       const directory = mkdtempSync(`${tmpdir()}/fleet-`);
       const env = {
         PATH: process.env["PATH"],
@@ -234,11 +280,15 @@ describe("the example of a fleet", () => {
         RUNNER_TEMP: directory,
         GITHUB_ENV: `${directory}/env`,
       };
-      const ran = spawnSync("bash", ["-ec", step?.run ?? "exit 9"], { env, encoding: "utf8" });
+      const ran = spawnSync("bash", [`${FLEET}use-deploy-key.sh`], { env, encoding: "utf8" });
       assert.equal(ran.status, 0, ran.stderr);
-      const config = readFileSync(`${directory}/env`, "utf8").trim().split("=")[1] ?? "";
+      const [config = "", git = ""] = readFileSync(`${directory}/env`, "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => line.replace(/^\w+=/, ""));
       const ssh = spawnSync("ssh", ["-G", "-F", config, "desk"], { encoding: "utf8" });
       rmSync(directory, { recursive: true });
+      assert.equal(git, `ssh -F ${config}`);
       assert.match(ssh.stdout, /^user root$/m);
       assert.match(ssh.stdout, /^identityfile \/run\/credentials\/runner\/deploy-key$/m);
     });

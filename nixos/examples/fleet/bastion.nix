@@ -18,6 +18,14 @@
     cachix.name = "fleet";
   };
 
+  # The jobs' ssh believes these keys and no others: /etc/ssh/ssh_host_ed25519_key.pub of each host.
+  programs.ssh.knownHosts = {
+    attic.publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGF0dGljLWhvc3Qta2V5LWF0dGljLWhvc3Qta2V5";
+    bastion.publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJhc3Rpb24taG9zdC1rZXktYmFzdGlvbi1ob3N0";
+    desk.publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGRlc2staG9zdC1rZXktZGVzay1ob3N0LWtleS0h";
+    media.publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG1lZGlhLWhvc3Qta2V5LW1lZGlhLWhvc3Qta2V5";
+  };
+
   nixos-promote.githubRunner = {
     enable = true;
     url = "https://github.com/example/fleet";

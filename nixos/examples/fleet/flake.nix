@@ -34,6 +34,7 @@
     in
     {
       nixosConfigurations = nixpkgs.lib.mapAttrs host {
+        attic = ./attic.nix;
         bastion = ./bastion.nix;
         desk = ./desk.nix;
         media = ./media.nix;

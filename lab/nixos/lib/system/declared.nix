@@ -1,8 +1,13 @@
 # Options of NixOS that modules may set here too. A lab host makes nothing of them: it is a Debian, with a nix.conf,
 # accounts and a network of its own. They are here so that such modules can be evaluated, and are typed as in nixpkgs.
-{ lib, pkgs, ... }:
+{
+  lib,
+  pkgs,
+  system,
+  ...
+}:
 let
-  inherit (lib) mkOption mkEnableOption types;
+  inherit (lib) mkOption types;
   option = type: default: mkOption { inherit type default; };
   flag = option types.bool false;
   text = option (types.nullOr types.str) null;
@@ -13,12 +18,20 @@ let
   # A container is a system of its own.
   containerSystem =
     module:
-    (import ../default.nix).nixosSystem {
-      modules = [
+    lib.evalModules {
+      modules = import ./module-list.nix ++ [
         module
         { networking.hostName = lib.mkDefault "container"; }
       ];
+      specialArgs = { inherit lib pkgs system; };
     };
+
+  # A setting of Nix: definitions that are lists become one.
+  setting =
+    let
+      atom = types.nullOr (types.oneOf (with types; [ bool int str path package ]));
+    in
+    types.either atom (types.listOf atom);
 
   user = module {
     isSystemUser = flag;
@@ -82,7 +95,7 @@ let
 in
 {
   options = {
-    nix.settings = option (types.attrsOf types.anything) { };
+    nix.settings = option (types.attrsOf setting) { };
     nix.gc = {
       automatic = flag;
       dates = option (types.either types.str (types.listOf types.str)) "03:15";
