@@ -1,8 +1,10 @@
 # What tests ask: the two examples, and systems of their own, made of the project's modules.
-# With the environment variable NIXPKGS_LIB, a directory with nixpkgs' own lib, that one is in the place of the stand-in's.
+# With the environment variable NIXPKGS_LIB, a directory with nixpkgs' own lib, that one is in the place of the stand-in's;
+# with NIXPKGS, a directory with all of nixpkgs, its systems are.
 let
+  nixpkgs = builtins.getEnv "NIXPKGS";
   standIn = import ../../lab/nixos/lib;
-  realLib = builtins.getEnv "NIXPKGS_LIB";
+  realLib = if nixpkgs == "" then builtins.getEnv "NIXPKGS_LIB" else "${nixpkgs}/lib";
 
   lib =
     (
@@ -16,7 +18,14 @@ let
     };
 
   nixosSystem =
-    if realLib == "" then
+    if nixpkgs != "" then
+      { modules, specialArgs ? { }, ... }:
+      import (/. + "${nixpkgs}/nixos/lib/eval-config.nix") {
+        inherit lib specialArgs;
+        system = null;
+        modules = modules ++ [ { nixpkgs.hostPlatform = "x86_64-linux"; } ];
+      }
+    else if realLib == "" then
       standIn.nixosSystem
     else
       {
@@ -44,8 +53,14 @@ let
       // inputs
     );
 
-  pkgs = standIn.pkgsFor "x86_64-linux";
-  package = name: pkgs.run "${name}-1.0" { } ''mkdir -p "$out/bin"; touch "$out/bin/${name}"'';
+  pkgs =
+    if nixpkgs == "" then
+      standIn.pkgsFor "x86_64-linux"
+    else
+      import (/. + nixpkgs) { system = "x86_64-linux"; };
+  package =
+    name:
+    (pkgs.runCommand or pkgs.run) "${name}-1.0" { } ''mkdir -p "$out/bin"; touch "$out/bin/${name}"'';
 in
 rec {
   inherit lib pkgs package;
