@@ -91,6 +91,12 @@ describe("the stack that takes a release: prod", () => {
       assert.ok(closure !== undefined && system !== undefined && 0 <= closure && closure < system);
     });
 
+    it("says that it is not healthy where `--exclude` has left the system out of its first `up`", async () => {
+      const { outputs } = await runProgram({ stack: "prod", offer, leftOut: true });
+      assert.equal(await resolved(outputs["healthy"]), false);
+      assert.equal(await resolved(outputs["healthySince"]), null);
+    });
+
     it("says what it runs and whether it is healthy, and offers no release to others", async () => {
       assert.deepEqual(await resolved(ran.outputs["release"]), {
         id: MANIFEST.id,

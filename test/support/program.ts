@@ -15,6 +15,8 @@ export interface World {
   readonly offer?: Record<string, unknown>;
   readonly plan?: object;
   readonly drift?: string[];
+  /** The system is left out of its first `up`, by `--exclude`. */
+  readonly leftOut?: boolean;
   /** What of the host differs from one that runs the release. */
   readonly live?: object;
   readonly refuses?: Record<string, string>;
@@ -105,6 +107,7 @@ function stateOf({ type, inputs }: MockResourceArgs, world: World): object {
   if (world.preview) return {}; // what a resource will say is not known yet
   if (type === "nixos:index:Build") return { manifest: MANIFEST };
   if (type === "nixos:index:Closure") return { root: "closure-1" };
+  if (type === "nixos:index:SystemProfile" && world.leftOut) return {};
   const { units: _units, paths: _paths, roots: _roots, ...live } = hostState();
   if (type === "nixos:index:SystemProfile")
     return {
