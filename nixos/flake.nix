@@ -2,7 +2,8 @@
   description = "NixOS modules for hosts that nixos-promote activates";
 
   outputs = _: {
-    nixosModules = {
+    # By path, so that a module that comes in twice counts once; in a set, as `nix flake check` wants it.
+    nixosModules = builtins.mapAttrs (_: path: { imports = [ path ]; }) {
       bootGuard = ./modules/boot-guard.nix;
       cacheClient = ./modules/cache-client.nix;
       cacheServer = ./modules/cache-server.nix;
@@ -19,6 +20,17 @@
       secrets = ./modules/secrets.nix;
       signingKey = ./modules/signing-key.nix;
       storePaths = ./modules/store-paths.nix;
+    };
+
+    templates = {
+      fleet = {
+        path = ./examples/fleet;
+        description = "A fleet behind a bastion, updated by a push";
+      };
+      two-hosts = {
+        path = ./examples/two-hosts;
+        description = "Two hosts from one module graph: grind and prod";
+      };
     };
   };
 }

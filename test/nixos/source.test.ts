@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { ask, syntaxError } from "./nix.ts";
 
@@ -17,7 +18,7 @@ describe("the Nix source", () => {
       file.replace(/^.*\/(.*)\.nix$/, "$1"),
     );
     const offered = ask<Record<string, string>>(
-      `lib.mapAttrs (_: m: baseNameOf (toString m)) nixosModules`,
+      `lib.mapAttrs (_: m: baseNameOf (toString (builtins.head m.imports))) nixosModules`,
     );
     const camel = (name: string) => name.replace(/-./g, (c) => (c[1] ?? "").toUpperCase());
     const expected = files
@@ -32,6 +33,13 @@ describe("the Nix source", () => {
       `map (m: baseNameOf (toString m)) (import ${root}nixos/modules).imports`,
     );
     assert.deepEqual(together.sort(), expected.map(([, file]) => file).sort());
+  });
+
+  it("passes `nix flake check`", function () {
+    this.timeout(60_000);
+    const argv = ["--extra-experimental-features", "nix-command flakes", "flake", "check"];
+    const ran = spawnSync("nix", [...argv, `path:${root}nixos`], { encoding: "utf8" });
+    assert.equal(ran.status, 0, ran.stderr);
   });
 
   it("changes nothing on a host that enables nothing", () => {
