@@ -181,6 +181,11 @@ const stackSettings = z.strictObject({
   health: probes,
   smoke: smokeTests.optional(),
   hooks: hooks.optional(),
+  policyPack: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Policies that `promote` holds previews and updates to: a path from the project."),
 });
 
 export const pinFits = ({

@@ -1,13 +1,17 @@
 import { EXIT, Stop } from "./exit-code.ts";
 import type { Output } from "./output.ts";
 import type { SettledStack } from "./project.ts";
-import type { Pulumi } from "./pulumi.ts";
+import type { Pulumi, Showing } from "./pulumi.ts";
 import { describeLastTransaction, describeRelease, lookAt, type Sight } from "./sight.ts";
 import { plain } from "./text.ts";
 
 /** `pulumi up` of a stack; when it does not succeed, the host itself is asked what it runs. */
-export async function carryOut(pulumi: Pulumi, stack: SettledStack): Promise<void> {
-  const run = await pulumi.up(stack.name);
+export async function carryOut(
+  pulumi: Pulumi,
+  stack: SettledStack,
+  how: Showing = {},
+): Promise<void> {
+  const run = await pulumi.up(stack.name, how);
   if (run.ok) return;
   const sight = await lookAt(stack.settings);
   const details = {

@@ -20,14 +20,23 @@ export interface Command extends Taken {
 
 const STACK: Options = { stack: { type: "string", short: "s" } };
 const YES: Options = { yes: { type: "boolean", short: "y" } };
+const POLICIES: Options = { "policy-pack": { type: "string", multiple: true } };
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   promote: {
     summary: "Build and run a release on grind; if you say yes, on prod",
     operands: [],
-    options: { ...STACK, ...YES, "skip-grind": { type: "boolean" } },
+    options: {
+      ...STACK,
+      ...YES,
+      ...POLICIES,
+      "skip-grind": { type: "boolean" },
+      plan: { type: "string" },
+      "save-plan": { type: "string" },
+    },
     help: `
-usage: promote [--stack STACK] [--yes] [--skip-grind]
+usage: promote [--stack STACK] [--yes] [--skip-grind] [--save-plan FILE]
+       promote --plan FILE [--yes]
 
   1. checks hosts, builder and settings; nothing is touched
   2. pulumi up of the stack that builds (not with --skip-grind)
@@ -41,6 +50,11 @@ usage: promote [--stack STACK] [--yes] [--skip-grind]
   -y, --yes          do not ask: for CI. Without it and without a terminal
                      it stops at the question, with exit code 5
   --skip-grind       promote what the stack that builds runs already
+  --plan FILE        do what this plan says, and nothing else: refuses if the
+                     release, the host or the plan has changed since. It
+                     builds nothing and leaves grind alone
+  --save-plan FILE   keep the plan of step 4
+  --policy-pack DIR  policies to hold to, beside the stack's [policyPack]
 
 It may be stopped at any time and run again: each step looks at what is
 there, and does what is left.
@@ -49,12 +63,42 @@ there, and does what is left.
 `,
     load: async () => (await import("./commands/promote.ts")).promote,
   },
+  plan: {
+    summary: "What a promotion would do to the host of a stack",
+    operands: ["[FILE]"],
+    options: {
+      ...STACK,
+      ...POLICIES,
+      output: { type: "string", short: "o" },
+      markdown: { type: "boolean" },
+    },
+    help: `
+usage: promote plan [--stack STACK] [-o FILE] [--markdown | --json]
+       promote plan FILE [--markdown | --json]
+
+A preview of a stack, and what it says of its host: the release, packages,
+units, bytes to copy, drift, reboot. Nothing is changed, and nothing built.
+With FILE it shows a plan that was kept.
+
+  -s, --stack STACK  which one (default: prod)
+  -o, --output FILE  keep it: promote --plan FILE does that and nothing else
+  --markdown         for a comment of a pull request, or the summary of a job
+  --policy-pack DIR  policies to hold to, beside the stack's [policyPack]
+
+  $ promote plan -o plan.json && promote --plan plan.json
+`,
+    load: async () => (await import("./commands/plan.ts")).plan,
+  },
   status: {
     summary: "What all hosts run, and whether they are healthy",
     operands: [],
-    options: STACK,
+    options: {
+      ...STACK,
+      "expect-clean": { type: "boolean" },
+      markdown: { type: "boolean" },
+    },
     help: `
-usage: promote status [--stack STACK]
+usage: promote status [--stack STACK] [--expect-clean] [--markdown]
 
 Looks at every host once, all at the same time: its release and for how
 long, drift, a reboot that is due, the last transaction and who started it.
@@ -62,6 +106,10 @@ Health is what the probes of the last transaction said, and what the units
 of the contract are now; no probe is run. Needs no Pulumi backend.
 
   -s, --stack STACK  only this one
+  --expect-clean     for a watch: ends with 6 unless every host runs what its
+                     stack was promoted to, healthy, with nothing that waits;
+                     says what differs and since when
+  --markdown         for the summary of a job
 
   $ promote status --json | jq -r '.stacks[] | "\\(.host) \\(.health)"'
 `,
@@ -110,7 +158,13 @@ committed last, 1 the release before it.
   rollback: {
     summary: "Back to a release that the host has committed before",
     operands: [],
-    options: { ...STACK, ...YES, to: { type: "string" }, emergency: { type: "boolean" } },
+    options: {
+      ...STACK,
+      ...YES,
+      ...POLICIES,
+      to: { type: "string" },
+      emergency: { type: "boolean" },
+    },
     help: `
 usage: promote rollback [--stack STACK] [--to N | COMMIT | ID] [--yes]
        promote rollback --emergency [--stack STACK] [--to …] [--yes]
@@ -123,6 +177,7 @@ says yes, the pin is taken back. A pin stays until promote unpin.
   --to               so many releases back (default: 1), the beginning of a
                      commit, or the id of a transaction: see promote history
   -y, --yes          do not ask
+  --policy-pack DIR  policies to hold to, beside the stack's [policyPack]
   --emergency        when Pulumi or its backend is away: asks the host itself
                      to activate a system that is still in its store, without
                      a preview; the next preview takes it in
@@ -203,6 +258,32 @@ or stacks, whose hosts are looked at now. It ends with 3 if they differ.
   $ promote snapshot diff before.json prod
 `,
     load: async () => (await import("./commands/snapshot.ts")).snapshot,
+  },
+  report: {
+    summary: "A release in one page: what changed, how it went, what failed",
+    operands: ["[RELEASE]"],
+    options: {
+      ...STACK,
+      html: { type: "string" },
+      markdown: { type: "boolean" },
+    },
+    help: `
+usage: promote report [RELEASE] [--stack STACK] [--html FILE] [--markdown]
+
+From the hosts' own records: what a release changed on each, the packages
+and their sizes, the steps and units of its activation, what the probes
+said over time, and diagnostics if it failed. The page is one file that
+needs no network. Only looks.
+
+  RELEASE            number or id of promote history, or the beginning of a
+                     commit (default: the last transaction)
+  -s, --stack STACK  only this one (default: all that have the release)
+  --html FILE        as a page
+  --markdown         for the summary of a job
+
+  $ promote report --html report.html
+`,
+    load: async () => (await import("./commands/report.ts")).report,
   },
   manifest: {
     summary: "What a release is made of, from the host that has committed it",

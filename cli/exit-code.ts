@@ -12,6 +12,8 @@ export const EXIT = {
   unknown: 4,
   /** Nobody has answered the question with yes. Nothing was done after it. */
   unanswered: 5,
+  /** `status --expect-clean`: something is not as it was promoted. */
+  unclean: 6,
   interrupted: 130,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -9,7 +9,7 @@ const COMMON = `  --json         one JSON document on stdout, all else on stderr
 
 const CODES = `Exit code: 0 done or nothing to do; 1 failed and rolled back, or refused;
 2 wrong usage or settings; 3 drift or not healthy; 4 a host does not answer;
-5 nobody said yes; 130 interrupted.`;
+5 nobody said yes; 6 not as --expect-clean; 130 interrupted.`;
 
 export function overview(commands: Readonly<Record<string, Command>>, output: Paint): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));

@@ -1,6 +1,8 @@
+import { z } from "zod";
 import { describeConnection } from "../contract/connection.ts";
 import { describeOperator } from "../contract/job-record.ts";
 import { type History, history, type LedgerRecord } from "../contract/ledger.ts";
+import { type Verdict, verdict } from "../contract/verdict.ts";
 import { connectionOf } from "../contract/ways-to-host.ts";
 import { call } from "../providers/executors/executor.ts";
 import { executorFor } from "../providers/executors/index.ts";
@@ -43,6 +45,18 @@ export function readLedger(
     endsWithUs: true,
   });
   return within(ASK_SECONDS, describeConnection(connection), answer);
+}
+
+const told = z.object({ result: verdict.nullable().catch(null) });
+
+/** How a transaction ended, as long as the host keeps its job. */
+export async function readVerdict({ settings }: SettledStack, id: string): Promise<Verdict | null> {
+  const executor = executorFor(connectionOf(settings.host));
+  const { result } = await call(executor, "verdict", { id }, told, {
+    timeoutSeconds: ASK_SECONDS,
+    endsWithUs: true,
+  });
+  return result;
 }
 
 /** The releases that a host has committed, the newest first, each once. */

@@ -13,7 +13,8 @@ const code = await main(process.argv.slice(2));
 process.stdout.write("", () => process.exit(code));
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
-  const output = new Output({ json: argv.includes("--json") });
+  const json = argv.includes("--json");
+  const output = new Output({ json, aside: argv.includes("--markdown") });
   try {
     const { name, command, flags } = parse(argv, COMMANDS);
     if (flags.help === true) {

@@ -20,11 +20,14 @@ interface Stream {
 const UNBOUNDED = 100_000;
 
 /**
- * Where a command speaks: to people on stdout, or with `--json` on stderr, and then one JSON document on stdout.
+ * Where a command speaks: to people on stdout, or with `--json` on stderr, and then one JSON document on stdout. So with
+ * `--markdown`, and a document in that.
  * Progress is for a terminal only, and leaves nothing behind.
  */
 export class Output {
   readonly json: boolean;
+  /** Stdout is for a document: what is for people goes to stderr. */
+  readonly aside: boolean;
   readonly width: number;
   readonly #out: Stream;
   readonly #progress: Stream;
@@ -33,12 +36,14 @@ export class Output {
 
   constructor({
     json = false,
+    aside = false,
     stdout = process.stdout as Stream,
     stderr = process.stderr as Stream,
     env = process.env,
   } = {}) {
     this.json = json;
-    this.#out = json ? stderr : stdout;
+    this.aside = json || aside;
+    this.#out = this.aside ? stderr : stdout;
     this.#progress = stderr;
     const dumb = Boolean(env.NO_COLOR) || env.TERM === "dumb";
     this.#colour = this.#out.isTTY === true && !dumb;

@@ -24,6 +24,13 @@ export interface Message {
   readonly text: string;
 }
 
+export interface Showing {
+  readonly hidden?: boolean;
+  /** Directories or files of policies that a stack has to hold to. */
+  readonly policyPacks?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** The Pulumi CLI in a project. What it shows, it shows to the operator itself. */
 export class Pulumi {
   readonly #directory: string;
@@ -34,12 +41,13 @@ export class Pulumi {
     this.#output = output;
   }
 
-  preview(stack: string): Promise<Run> {
-    return this.#show(["preview", "--stack", stack]);
+  /** `hidden` keeps Pulumi's display for the operator to itself, unless the preview fails. */
+  preview(stack: string, how: Showing = {}): Promise<Run> {
+    return this.#show(["preview", "--stack", stack], how);
   }
 
-  up(stack: string): Promise<Run> {
-    return this.#show(["up", "--yes", "--skip-preview", "--stack", stack]);
+  up(stack: string, how: Showing = {}): Promise<Run> {
+    return this.#show(["up", "--yes", "--skip-preview", "--stack", stack], how);
   }
 
   /** The outputs of a stack, as its last update left them. */
@@ -59,17 +67,14 @@ export class Pulumi {
    * With a terminal it is Pulumi's own display, and a Ctrl-C reaches Pulumi from the terminal. Without one we hand
    * the signal on: it leads a process group of its own, so that nobody gets it twice, which would mean to leave at once.
    */
-  async #show(args: readonly string[]): Promise<Run> {
+  async #show(args: readonly string[], how: Showing): Promise<Run> {
     const began = performance.now();
     const directory = mkdtempSync(join(tmpdir(), "nixos-promote-events-"));
     const log = join(directory, "events");
     try {
-      const { code, interrupted } = await this.#spawn([
-        ...args,
-        "--suppress-outputs",
-        "--event-log",
-        log,
-      ]);
+      const packs = (how.policyPacks ?? []).flatMap((pack) => ["--policy-pack", pack]);
+      const more = [...packs, "--suppress-outputs", "--event-log", log];
+      const { code, interrupted } = await this.#spawn([...args, ...more], how);
       const seconds = (performance.now() - began) / 1000;
       const events = eventsIn(log);
       const cancelled = interrupted || events.messages.some(isCancelled);
@@ -79,20 +84,29 @@ export class Pulumi {
     }
   }
 
-  #spawn(args: readonly string[]): Promise<{ code: number | null; interrupted: boolean }> {
+  #spawn(
+    args: readonly string[],
+    { hidden = false, env = {} }: Showing,
+  ): Promise<{ code: number | null; interrupted: boolean }> {
     const output = this.#output;
-    const live = output.live && process.stdin.isTTY === true;
+    const live = !hidden && output.live && process.stdin.isTTY === true;
     const common = [
       ...["--cwd", this.#directory],
       ...(live ? [] : ["--non-interactive"]),
       ...(output.colour ? [] : ["--color", "never"]),
     ];
-    output.endProgress();
+    if (!hidden) output.endProgress();
+    const shown = hidden ? (["pipe", "pipe"] as const) : ([output.aside ? 2 : 1, 2] as const);
     const child = spawn("pulumi", [...common, ...args], {
-      stdio: [live ? "inherit" : "ignore", output.json ? 2 : 1, 2],
-      env: { ...process.env, PULUMI_DEBUG_COMMANDS: "true" }, // without it there is no --event-log
+      stdio: [live ? "inherit" : "ignore", ...shown],
+      env: { ...process.env, ...env, PULUMI_DEBUG_COMMANDS: "true" }, // without it there is no --event-log
       detached: !live,
     });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        said += text;
+      });
     let interrupted = false;
     const onSignal = (signal: NodeJS.Signals) => {
       interrupted = true;
@@ -111,6 +125,7 @@ export class Pulumi {
       });
       child.on("close", (code) => {
         for (const signal of signals) process.off(signal, onSignal);
+        if (code !== 0 && said !== "") output.line(said.trimEnd());
         resolve({ code, interrupted });
       });
     });

@@ -8,7 +8,13 @@ import { verdict } from "../contract/verdict.ts";
 import { connectionOf } from "../contract/ways-to-host.ts";
 import { Failure, type FailureKind } from "../providers/errors.ts";
 import { detourOf } from "../providers/executors/index.ts";
-import { type Linked, nameOf, pendingOf, releasedDrift } from "../providers/nixos/drift.ts";
+import {
+  type Difference,
+  type Linked,
+  nameOf,
+  pendingOf,
+  releasedDifferences,
+} from "../providers/nixos/drift.ts";
 import { describeRunning, lastTransaction } from "../providers/nixos/last-transaction.ts";
 import { observe, type Question } from "../providers/nixos/observation.ts";
 import type { Settings } from "../settings.ts";
@@ -38,6 +44,8 @@ export interface Sight {
   /** What waits for a reboot, such as kernel. */
   readonly rebootFor: string | null;
   readonly drift: readonly string[];
+  /** The drift, with since when it is so. */
+  readonly differences: readonly Difference[];
   readonly pending: readonly string[];
   readonly failedUnits: readonly string[];
   readonly last: LastTransaction | null;
@@ -99,10 +107,11 @@ const ledger = z.object({
 export function sightOf(state: HostState, { host, health, activation }: Watched): Sight {
   const committed = ledger.safeParse(state.ledger).data;
   const { rev, subject = "" } = committed?.release ?? {};
-  const drift = [
-    ...releasedDrift(state, health, linkedOf(activation)),
-    ...machineDrift(state, host.machineId),
+  const differences = [
+    ...releasedDifferences(state, health, linkedOf(activation)),
+    ...machineDrift(state, host.machineId).map((says) => ({ says, since: null })),
   ];
+  const drift = differences.map(({ says }) => says);
   const toplevel = committed?.toplevel;
   const pending =
     toplevel === undefined ? [] : pendingOf(state, { mode: modeOf(state), toplevel, probes: [] });
@@ -118,7 +127,7 @@ export function sightOf(state: HostState, { host, health, activation }: Watched)
     profile: state.profile,
     bootedSystem: state.bootedSystem,
     rebootFor: state.rebootFor ?? null,
-    ...{ drift, pending, last },
+    ...{ differences, drift, pending, last },
     failedUnits: state.failedUnits,
     error: null,
   };
@@ -203,7 +212,7 @@ function unseen({ host }: Watched, { kind, message }: Failure): Sight {
     connection: describeConnection(host.connection),
     health: kind === "refused" || kind === "script" ? "unknown" : "unreachable",
     ...{ notes: [message], ...nothing, profile: null, bootedSystem: null, rebootFor: null },
-    ...{ drift: [], pending: [], failedUnits: [], last: null },
+    ...{ drift: [], differences: [], pending: [], failedUnits: [], last: null },
     error: { kind, message },
   };
 }

@@ -16,6 +16,7 @@ import type { Rollout } from "../contract/rollout.ts";
 import type { SmokeTest } from "../contract/smoke.ts";
 import type { Hooks, KnownFacts } from "./hooks.ts";
 import type { Host } from "./host.ts";
+import { handOver } from "./plan-file.ts";
 import * as pulumi from "./pulumi.ts";
 import type { Release } from "./release.ts";
 import { Closure, getPlan, SystemProfile } from "./resources.ts";
@@ -311,6 +312,7 @@ function showPlan(
     });
     const plan = inFleet === undefined ? await asked : await orWarning(asked, system);
     if (plan === undefined) return;
+    handOver(plan, mode, { rev, subject, id: release.knownId });
     const settled = plan.from === plan.to && plan.links.length === 0 && !plan.running;
     if (!settled || plan.drift.length > 0 || plan.pending.length > 0)
       await pulumi.log.info(plan.text, system);

@@ -4,6 +4,7 @@ import type { ManifestEnv } from "../contract/manifest-env.ts";
 import { releaseId } from "../contract/release-id.ts";
 import type { Evaluation } from "../contract/resources.ts";
 import { mapValues } from "./map-values.ts";
+import { requireReviewed } from "./plan-file.ts";
 import * as pulumi from "./pulumi.ts";
 import { Build, getRelease } from "./resources.ts";
 import {
@@ -61,6 +62,8 @@ export class Release extends pulumi.ComponentResource {
   /** Where the paths come from; undefined: they must be on the host. */
   readonly builder: Connection | undefined;
   readonly manifest: pulumi.Output<AnyManifest | ManifestEnv>;
+  /** Of a release that somebody else has built; one of our own has its id once it is built. */
+  readonly knownId: string | null;
   private readonly paths: Paths;
 
   /** Settles what the release is, before any resource is registered. */
@@ -69,7 +72,10 @@ export class Release extends pulumi.ComponentResource {
     args: BuildRelease | StackRelease | ManifestRelease,
     pin?: Pin,
   ): Promise<Release> {
-    const release = new Release(name, await settle(args, pin));
+    const settled = await settle(args, pin);
+    const { rev } = "evaluation" in settled ? settled.evaluation : settled.manifest;
+    requireReviewed(rev, knownIdOf(settled));
+    const release = new Release(name, settled);
     if (pin !== undefined && pulumi.isDryRun())
       await pulumi.log.info(
         `Pinned to release ${release.rev.slice(0, 12)} by [pin], whatever [release] says, until \`pulumi config rm pin\`.`,
@@ -90,15 +96,14 @@ export class Release extends pulumi.ComponentResource {
     this.builder = args.builder;
     this.manifest =
       "evaluation" in args ? createBuild(name, args, this) : pulumi.output(args.manifest);
+    this.knownId = knownIdOf(args);
     this.paths = "evaluation" in args ? evaluatedPaths(args.evaluation) : builtPaths(args.manifest);
     this.registerOutputs({ rev: this.rev, subject: this.subject, manifest: this.manifest });
   }
 
   /** SHA-256 of what was built. */
   get id(): pulumi.Output<string> {
-    return this.manifest.apply((manifest) =>
-      manifest.schema === 2 ? manifest.id : releaseId(manifest),
-    );
+    return this.manifest.apply(idOf);
   }
 
   /** What another stack needs to take this release over. */
@@ -156,6 +161,14 @@ export class Release extends pulumi.ComponentResource {
 interface Paths {
   readonly hosts: Record<string, { readonly path: string; readonly system?: string }>;
   readonly components: Record<string, Record<string, string>>;
+}
+
+function knownIdOf(settled: Evaluated | TakenRelease): string | null {
+  return "evaluation" in settled ? null : idOf(settled.manifest);
+}
+
+function idOf(manifest: AnyManifest | ManifestEnv): string {
+  return manifest.schema === 2 ? manifest.id : releaseId(manifest);
 }
 
 type Evaluated = BuildRelease & { readonly evaluation: Evaluation };

@@ -89,6 +89,7 @@ export interface PlanSummary {
   readonly copy: { readonly problems?: string[] };
   readonly running: string | null;
   readonly text: string;
+  readonly machine?: object;
 }
 
 /** What putting a release on a host will do. */

@@ -6,6 +6,7 @@ const unitState = z.object({
   active: z.string(),
   sub: z.string(),
   result: z.string(),
+  since: z.number().nullable().optional().describe("Unix seconds, when it came into that state"),
   fragment: z.string().nullable(),
   dropIns: z.array(z.string()),
   needReload: z.boolean(),
@@ -42,6 +43,12 @@ export const hostState = z.object({
     .describe(
       "What of the boot default takes effect at the next boot only, such as kernel, initrd",
     ),
+  generation: z.number().nullable().optional().describe("Of the system profile"),
+  moved: z
+    .object({ currentSystem: z.number().nullable(), profile: z.number().nullable() })
+    .nullable()
+    .optional()
+    .describe("Unix seconds, when these were set last"),
   failedUnits: z.array(z.string()),
   units: z.record(z.string(), unitState),
   paths: z.record(z.string(), z.boolean()),

@@ -10,6 +10,10 @@ const probeResult = z.object({
   attempts: z.number(),
   seconds: z.number(),
   answer: z.string(),
+  changes: z
+    .array(z.object({ seconds: z.number(), ok: z.boolean(), answer: z.string() }))
+    .optional()
+    .describe("The first few answers that were others than before, if it was not right at once"),
 });
 
 const pointers = z.object({ currentSystem: z.string().nullable(), profile: z.string().nullable() });

@@ -38,12 +38,13 @@ main() {
   read_nix_version
   nix_version=$REPLY
 
-  local hostname machine_id='' nixos_version='' ledger=''
+  local hostname machine_id='' nixos_version='' ledger='' generation=null moved_json=null
   IFS= read -r hostname </proc/sys/kernel/hostname
   read_line /etc/machine-id && machine_id=$REPLY
   read_line /run/current-system/nixos-version && nixos_version=$REPLY
   last_commit "$STATE/ledger.jsonl" && ledger=$REPLY
   system_paths
+  links_of_systems
 
   # Its closure could be read, so it is valid: whoever asks next need not ask.
   if [[ $unit_closure && " ${paths[*]} " != *" $current_system "* ]]; then paths+=("$current_system"); fi
@@ -74,11 +75,26 @@ main() {
 
   json_object hostname:s "$hostname" machineId:s "$machine_id" system:s "$HOSTTYPE-linux" \
     nixVersion:s "$nix_version" nixosVersion:o "$nixos_version" \
-    currentSystem:o "$current_system" bootedSystem:o "$booted_system" profile:o "$profile_system" bootUnproven:o "$unproven" rebootFor:o "$reboot" \
+    currentSystem:o "$current_system" bootedSystem:o "$booted_system" profile:o "$profile_system" bootUnproven:o "$unproven" rebootFor:o "$reboot" generation:j "$generation" moved:j "$moved_json" \
     failedUnits:j "$failed_json" units:j "$units_json" paths:j "$paths_json" roots:j "$roots_json" \
     links:j "$links_json" linksOnTrial:o "$trial" \
     activation:j "$activation_json" interrupted:j "$interrupted_json" last:j "$last_json" ledger:j "${ledger:-null}"
   answer "$REPLY"
+}
+
+# links_of_systems: when the links to the running system and to the boot default were made, and the number of the latter.
+links_of_systems() {
+  local time path target current='' profile=''
+  while IFS=$'\t' read -r time path target; do
+    if [[ $path == "$PROFILE" ]]; then
+      profile=${time%%.*}
+      if [[ $target =~ ^system-([0-9]+)-link$ ]]; then generation=${BASH_REMATCH[1]}; fi
+    else
+      current=${time%%.*}
+    fi
+  done < <(find /run/current-system "$PROFILE" -maxdepth 0 -printf '%T@\t%p\t%l\n' 2>/dev/null)
+  json_object currentSystem:j "${current:-null}" profile:j "${profile:-null}"
+  moved_json=$REPLY
 }
 
 # link_targets: sets targets to the store paths, as far as there are such, that the links lead to.
@@ -154,11 +170,15 @@ units_to_json() {
     read -r -a drop_ins <<<"${unit[$name DropInPaths]-}" || true
     json_array "${drop_ins[@]}"
     drop_ins_json=$REPLY
-    local reload=false
+    local reload=false since=null
+    if [[ ${unit[$name StateChangeTimestampMonotonic]-} =~ ^[1-9][0-9]*$ ]]; then
+      now
+      since=$((EPOCHSECONDS - (REPLY - BASH_REMATCH[0]) / 1000000))
+    fi
     if [[ ${unit[$name NeedDaemonReload]-} == yes ]]; then reload=true; fi
     json_object load:s "${unit[$name LoadState]-}" active:s "${unit[$name ActiveState]-}" \
       sub:s "${unit[$name SubState]-}" result:s "${unit[$name Result]-}" fragment:o "${unit[$name FragmentPath]-}" \
-      dropIns:j "$drop_ins_json" needReload:j "$reload" runs:j "$runs_json" memberOf:j "$member"
+      since:j "$since" dropIns:j "$drop_ins_json" needReload:j "$reload" runs:j "$runs_json" memberOf:j "$member"
     json_member "${asked[i]}" "$REPLY"
     out+=$REPLY
   done

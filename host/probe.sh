@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # The health contract: probes as data, tried side by side, each until its own deadline.
 
+readonly PROBE_CHANGES=5
 ANSWER=
 probes_json='[]' probes_failed='' probes_closure='' running=''
 # `no` after a rollback: the old system has had its soak long ago.
@@ -226,6 +227,7 @@ read_closure() {
 probe_watch() {
   local p=probes.$1 i=$1 toplevel=$2 once=$3 file=$RUN/probes/$1
   local kind=${arg[$p.kind]} attempts=0 began deadline healthy='' soak interval=${arg[$p.intervalSeconds]:-1} limit tried
+  local changes='' changes_count=0 said=''
   local -a place=()
   trap - TERM EXIT
   now
@@ -250,11 +252,13 @@ probe_watch() {
     limit=$REPLY
     if is_skipped; then probe_end 1; fi
     if probe_place "$i" && "try_$kind"; then
+      probe_changed true
       now
       healthy=${healthy:-$REPLY}
       if ((REPLY - healthy >= soak)) || [[ $once ]]; then probe_end 1; fi
       probe_state soak "$healthy" "${arg[$p.soakSeconds]:-0}"
     else
+      probe_changed false
       now
       if [[ $healthy ]]; then
         # A restart by systemd would hide a crash: one failure in the soak is the verdict.
@@ -267,6 +271,18 @@ probe_watch() {
     fi
     nap "$interval"
   done
+}
+
+# probe_changed true|false: keeps when an answer was another one than before; the first few, in short.
+probe_changed() {
+  if [[ "$1 $ANSWER" == "$said" ]] || ((changes_count >= PROBE_CHANGES)); then return 0; fi
+  said="$1 $ANSWER" changes_count=$((changes_count + 1))
+  first_bytes "${ANSWER//[$'\x01'-$'\x1f\x7f']/ }" 60
+  local answer=$REPLY
+  now
+  seconds $((REPLY - began))
+  json_object seconds:j "$REPLY" ok:j "$1" answer:s "$answer"
+  changes+=,$REPLY
 }
 
 # probe_state PHASE FROM SECONDS: the phase is grace, try or soak; it began at FROM and lasts SECONDS at most.
@@ -288,6 +304,8 @@ probe_end() {
   seconds $((REPLY - began))
   json_object name:s "${arg[$p.name]}" kind:s "$kind" required:j "${arg[$p.required]:-true}" \
     ok:j "$ok" attempts:j "$attempts" seconds:j "$REPLY" answer:s "$ANSWER"
+  # One that was right at once has no story.
+  if ((changes_count > 1)); then REPLY="${REPLY%?},\"changes\":[${changes:1}]}"; fi
   printf '%s\t%s\n' "$1" "$REPLY" >"$file.result"
   exit 0
 }

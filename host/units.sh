@@ -38,7 +38,7 @@ read_units() {
     elif [[ $line == *=* ]]; then
       unit[${names[index]} ${line%%=*}]=${line#*=}
     fi
-  done < <(systemctl show -p LoadState,ActiveState,SubState,Result,FragmentPath,DropInPaths,NeedDaemonReload,MainPID,NRestarts,Description,InvocationID -- "$@")
+  done < <(systemctl show -p LoadState,ActiveState,SubState,Result,FragmentPath,DropInPaths,NeedDaemonReload,MainPID,NRestarts,Description,InvocationID,StateChangeTimestampMonotonic -- "$@")
 }
 
 # read_executables: fills unit["NAME exe"], the program of each main process, by one call. NAMEs as in read_units.

@@ -8,6 +8,9 @@ import type { Finding } from "../finding.ts";
 import { isSet, textOf } from "../flags.ts";
 import { type Offer, offerOf } from "../offer.ts";
 import { describePin } from "../pin.ts";
+import { planOf } from "../plan/make.ts";
+import { requireAsReviewed, reviewedPlan, save, stackOf } from "../plan/reviewed.ts";
+import { policiesOf } from "../policies.ts";
 import {
   DEFAULT_STACK,
   openProject,
@@ -31,23 +34,30 @@ export interface Route {
 export async function promote(call: Call): Promise<ExitCode> {
   const { flags, output, cwd } = call;
   const project = openProject(cwd);
-  const route = routeOf(project, textOf(flags, "stack"), isSet(flags, "skip-grind"));
+  const reviewed = reviewedPlan(call);
+  const route = routeOf(
+    project,
+    reviewed === undefined ? textOf(flags, "stack") : stackOf(reviewed, call, project),
+    isSet(flags, "skip-grind"),
+  );
   const { target, source } = route;
   requireFree(target);
+  const policies = policiesOf(call, project, target);
   const pulumi = new Pulumi(project.directory, output);
   const facts = new Facts(project);
 
   const findings = await check(call, pulumi, facts, route);
-  if (source !== undefined && !route.skipsSource) {
+  // What was reviewed is there already: to build anew could only make something else of it.
+  if (source !== undefined && !route.skipsSource && reviewed === undefined) {
     output.heading(`Build and run on ${source.name} (${source.settings.host.name})`);
-    await carryOut(pulumi, source);
+    await carryOut(pulumi, source, policiesOf(call, project, source));
   }
   if (source !== undefined) await requireHealthy(source, output);
   const offer = source === undefined ? undefined : await offerOf(pulumi, source.name);
   const history = await compareHistory(call, facts, route, offer);
 
   output.heading(`Preview of ${target.name} (${target.settings.host.name})`);
-  const preview = await pulumi.preview(target.name);
+  const { run: preview, plan } = await planOf(pulumi, project.name, target, policies);
   if (preview.interrupted)
     throw new Stop(EXIT.interrupted, "Stopped. Nothing was changed on the way.");
   if (!preview.ok)
@@ -59,19 +69,22 @@ export async function promote(call: Call): Promise<ExitCode> {
   const about = {
     ...{ stack: target.name, release: offer ?? null, findings: [...findings, ...history] },
     preview: { changes, messages },
+    plan: plan ?? null,
   };
+  if (plan !== undefined) save(call, plan);
   if (changesNothing(preview)) {
     const sight = await requireHealthy(target, output);
     output.document({ ...about, outcome: "nothing to do", sight });
     return EXIT.done;
   }
+  if (reviewed !== undefined) requireAsReviewed(reviewed.plan, plan, about);
   await requireYes(`Do this on ${target.settings.host.name}?`, {
     ...{ yes: isSet(flags, "yes"), output, about },
     instead: `To go on from there: promote --stack ${target.name}${source === undefined ? "" : " --skip-grind"} --yes`,
   });
   await requireSameOffer(pulumi, route, offer);
   output.heading(`Run on ${target.name} (${target.settings.host.name})`);
-  await carryOut(pulumi, target);
+  await carryOut(pulumi, target, { ...policies, env: reviewed?.env ?? {} });
   const sight = await requireHealthy(target, output);
   output.document({ ...about, outcome: "promoted", sight });
   return EXIT.done;

@@ -7,8 +7,9 @@ import { choose, find, type Past, pastOf, readLedger } from "../ledger.ts";
 import type { Output } from "../output.ts";
 import { describePin, writePin } from "../pin.ts";
 import { pinFor } from "../pin-for.ts";
+import { policiesOf } from "../policies.ts";
 import { DEFAULT_STACK, openProject, type SettledStack, settled, stackNamed } from "../project.ts";
-import { changesNothing, Pulumi } from "../pulumi.ts";
+import { changesNothing, Pulumi, type Showing } from "../pulumi.ts";
 import { requireYes } from "../question.ts";
 import { releasesInHistory } from "../stack-history.ts";
 import { plain } from "../text.ts";
@@ -35,14 +36,15 @@ export async function rollback({ flags, output, cwd }: Call): Promise<ExitCode> 
   output.say(`${stack.file} is pinned to ${describePin(pin)}.`);
   const { recorded: _manifest, ...target } = past;
   const about = { stack: stack.name, to: target, pin };
-  const done = await previewed(pulumi, stack, { output, yes, to }).catch((error) => {
+  const policies = policiesOf({ flags, cwd }, project, stack);
+  const done = await previewed(pulumi, stack, { output, yes, to, policies }).catch((error) => {
     takeBack();
     output.say("The pin was taken back.");
     throw error;
   });
   if (!done) {
     output.heading(`Run on ${stack.name} (${name})`);
-    await carryOut(pulumi, stack);
+    await carryOut(pulumi, stack, policies);
   }
   const sight = await requireHealthy(stack, output);
   output.say(
@@ -74,11 +76,16 @@ function tell(
 async function previewed(
   pulumi: Pulumi,
   stack: SettledStack,
-  { output, yes, to }: { output: Output; yes: boolean; to: string | undefined },
+  {
+    output,
+    yes,
+    to,
+    policies,
+  }: { output: Output; yes: boolean; to: string | undefined; policies: Showing },
 ): Promise<boolean> {
   const { name } = stack.settings.host;
   output.heading(`Preview of ${stack.name} (${name})`);
-  const preview = await pulumi.preview(stack.name);
+  const preview = await pulumi.preview(stack.name, policies);
   if (preview.interrupted) throw new Stop(EXIT.interrupted, "Stopped. Nothing was changed.");
   if (!preview.ok)
     throw new Stop(

@@ -26,6 +26,7 @@ export type Command =
   | "restore-data"
   | "backups"
   | "history"
+  | "verdict"
   | "snapshot"
   | "health"
   | "front"

@@ -51,17 +51,34 @@ export function liveOf(state: HostState): Live {
 }
 
 export function driftOf(state: HostState, wanted: Wanted): string[] {
+  return differencesOf(state, wanted).map(({ says }) => says);
+}
+
+/** Where a host is not as it should be, in a sentence, and since when: Unix seconds, null if it cannot be told. */
+export interface Difference {
+  readonly says: string;
+  readonly since: number | null;
+}
+
+export function differencesOf(state: HostState, wanted: Wanted): Difference[] {
   const drift = [
     ...systemDrift(state, wanted),
-    ...linkDrift(state, wanted),
-    ...trialDrift(state, wanted),
+    ...[...linkDrift(state, wanted), ...trialDrift(state, wanted)].map(undated),
   ];
   // The units of a release are there once it runs.
   if (!awaitsBoot(state, wanted))
     for (const probe of wanted.probes)
       if (probe.kind === "unit" && !isSkipped(probe, state)) drift.push(...unitDrift(probe, state));
-  if (state.interrupted && drift.length > 0) drift.push(interruptedSentence(state.interrupted));
+  if (state.interrupted && drift.length > 0)
+    drift.push({
+      says: interruptedSentence(state.interrupted),
+      since: state.interrupted.record?.at ?? null,
+    });
   return drift;
+}
+
+function undated(says: string): Difference {
+  return { says, since: null };
 }
 
 /** Of a release with links: where they are, and whether they are all that it has. */
@@ -77,6 +94,14 @@ export function releasedDrift(
   probes: Wanted["probes"],
   linked?: Linked,
 ): string[] {
+  return releasedDifferences(state, probes, linked).map(({ says }) => says);
+}
+
+export function releasedDifferences(
+  state: HostState,
+  probes: Wanted["probes"],
+  linked?: Linked,
+): Difference[] {
   const { toplevel, mode: how, after } = state.ledger ?? {};
   if (typeof toplevel !== "string") return [];
   const links = linked && {
@@ -87,7 +112,7 @@ export function releasedDrift(
   };
   const system = linked?.alone ? {} : { toplevel };
   const goal = mode.catch("switch").parse(how);
-  return driftOf(state, {
+  return differencesOf(state, {
     mode: goal,
     ...system,
     probes,
@@ -127,19 +152,21 @@ function interruptedSentence({ step, record }: NonNullable<HostState["interrupte
   return `${sentence}, and it booted ${shortPath(record.booted)} at ${at}`;
 }
 
-function systemDrift(state: HostState, { mode, toplevel }: Wanted): string[] {
+function systemDrift(state: HostState, { mode, toplevel }: Wanted): Difference[] {
   if (toplevel === undefined) return [];
   const goal = Goal.of(mode);
   const release = `not the release's ${shortPath(toplevel)}`;
-  const drift: string[] = [];
+  const { currentSystem = null, profile = null } = state.moved ?? {};
+  const drift: Difference[] = [];
   if (goal.mindsRunning && state.currentSystem !== toplevel)
-    drift.push(`runs ${nameOf(state.currentSystem)}, ${release}`);
+    drift.push({ says: `runs ${nameOf(state.currentSystem)}, ${release}`, since: currentSystem });
   if (goal.mindsBootDefault && state.profile !== toplevel)
-    drift.push(`would boot ${nameOf(state.profile)}, ${release}`);
+    drift.push({ says: `would boot ${nameOf(state.profile)}, ${release}`, since: profile });
   if (goal.mindsBootDefault && state.bootUnproven)
-    drift.push(
-      `its boot loader could not be written for ${shortPath(state.bootUnproven)}, so what it would boot is not certain`,
-    );
+    drift.push({
+      says: `its boot loader could not be written for ${shortPath(state.bootUnproven)}, so what it would boot is not certain`,
+      since: profile,
+    });
   return drift;
 }
 
@@ -164,20 +191,22 @@ function isSkipped({ onlyIfActive }: Probe, { units }: HostState): boolean {
   return (units[onlyIfActive]?.active ?? "inactive") === "inactive";
 }
 
-function unitDrift(probe: Probe & { kind: "unit" }, state: HostState): string[] {
+function unitDrift(probe: Probe & { kind: "unit" }, state: HostState): Difference[] {
   const unit = state.units[probe.unit];
   const expected = probe.state ?? "active";
   if (unit === undefined || unit.load === "not-found")
-    return expected === "active" ? [`${probe.unit} does not exist`] : [];
-  const drift: string[] = [];
+    return expected === "active" ? [undated(`${probe.unit} does not exist`)] : [];
+  const { since = null } = unit;
+  const drift: Difference[] = [];
   if (unit.active !== expected)
-    drift.push(`${probe.unit} is ${unit.active} (${unit.sub}), not ${expected}`);
+    drift.push({ says: `${probe.unit} is ${unit.active} (${unit.sub}), not ${expected}`, since });
   if (probe.identity !== false && unit.memberOf === false)
-    drift.push(
-      `${probe.unit} runs ${unit.runs.map(shortPath).join(", ")}, which is not of the running system`,
-    );
+    drift.push({
+      says: `${probe.unit} runs ${unit.runs.map(shortPath).join(", ")}, which is not of the running system`,
+      since,
+    });
   for (const dropIn of unit.dropIns.filter((path) => path.startsWith("/run/")))
-    drift.push(`${probe.unit} is changed by hand in ${dropIn}`);
+    drift.push(undated(`${probe.unit} is changed by hand in ${dropIn}`));
   return drift;
 }
 

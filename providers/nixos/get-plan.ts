@@ -1,11 +1,12 @@
 import { type Description, description } from "../../contract/description.ts";
 import type { HostState } from "../../contract/host-state.ts";
+import type { PlannedHost } from "../../contract/plan.ts";
 import { type GetPlanInputs, getPlanInputs } from "../../contract/resources.ts";
 import { call, type Executor } from "../executors/executor.ts";
 import { sized, wayOf } from "./copy.ts";
 import { pendingOf, questionOf, releasedDrift, trialDrift } from "./drift.ts";
 import { observed } from "./observation.ts";
-import { knownPlan, type LinkChange, type Plan, unknownPlan } from "./plan/plan.ts";
+import { knownPlan, type LinkChange, type Plan, revOf, unknownPlan } from "./plan/plan.ts";
 import { planText } from "./plan/text.ts";
 import type { Invocation } from "./resource.ts";
 import { reach } from "./route.ts";
@@ -18,15 +19,29 @@ const inTurn = turns(SIDE_BY_SIDE);
 /** What putting a release on a host will do. Reads store metadata and unit files; changes nothing. */
 export const getPlan: Invocation<GetPlanInputs> = {
   inputs: getPlanInputs,
-  async call(inputs): Promise<Plan & { text: string }> {
-    const plan = await inTurn(() => make(inputs));
-    return { ...plan, text: planText(plan) };
+  async call(inputs): Promise<Plan & { text: string; machine: PlannedHost }> {
+    const { plan, machine } = await inTurn(() => make(inputs));
+    return { ...plan, text: planText(plan), machine };
   },
 };
 
-async function make(inputs: GetPlanInputs): Promise<Plan> {
+async function make(inputs: GetPlanInputs): Promise<{ plan: Plan; machine: PlannedHost }> {
+  const state = await observed(inputs.connection, questionOf(inputs));
+  return { plan: await planFor(inputs, state), machine: machineOf(inputs.host, state) };
+}
+
+function machineOf(name: string, state: HostState): PlannedHost {
+  const { machineId, system, nixVersion, nixosVersion } = state;
+  const { currentSystem, bootedSystem, profile, generation = null, links = {} } = state;
+  return {
+    ...{ name, machineId, system, nixVersion, nixosVersion },
+    ...{ currentSystem, bootedSystem, profile, generation, links },
+    ...{ rev: revOf(state), failedUnits: [...state.failedUnits].sort() },
+  };
+}
+
+async function planFor(inputs: GetPlanInputs, state: HostState): Promise<Plan> {
   const { connection, builder, probes, links } = inputs;
-  const state = await observed(connection, questionOf(inputs));
   const toplevel = inputs.toplevel ?? state.currentSystem;
   const drift = [...releasedDrift(state, probes), ...trialDrift(state, inputs)];
   const pending = pendingOf(state, inputs);

@@ -23,6 +23,7 @@ import { observe, observed } from "./observation.ts";
 import { differences } from "./plan/differences.ts";
 import { reasonsOf, runningSentence } from "./reasons.ts";
 import { PartialFailure, type Resource } from "./resource.ts";
+import { requireReviewedHost } from "./reviewed.ts";
 import { reach } from "./route.ts";
 import { requireSameMachine } from "./same-machine.ts";
 import { activate, contractOfActivation } from "./transaction.ts";
@@ -177,6 +178,7 @@ async function transact(
   wanted: SystemProfileInputs,
   report: Reporter,
 ): Promise<SystemProfileOutputs> {
+  requireReviewedHost(wanted.host, state.live);
   const activated = await activate(wanted, state.live.currentSystem, report).catch((error) =>
     afterCutOff(wanted, error),
   );

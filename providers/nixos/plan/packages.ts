@@ -9,7 +9,7 @@ export interface PackageChange {
   readonly bytes: number;
 }
 
-type Closure = readonly (readonly [path: string, narSize: number])[];
+export type Closure = readonly (readonly [path: string, narSize: number])[];
 
 const NOISE_BYTES = 8 * 1024;
 
@@ -33,7 +33,8 @@ export function packageChanges(before: Closure, after: Closure): PackageChange[]
   });
 }
 
-interface Package {
+/** What a closure has of a name. */
+export interface Package {
   readonly versions: string[];
   readonly bytes: number;
 }
@@ -45,7 +46,7 @@ function plainVersions({ versions }: Package): string {
 const NO_VERSION = "ε"; // as Nix writes it
 const EMPTY: Package = { versions: [], bytes: 0 };
 
-function byName(closure: Closure): Map<string, Package> {
+export function byName(closure: Closure): Map<string, Package> {
   const packages = new Map<string, { versions: Set<string>; bytes: number }>();
   for (const [path, size] of closure) {
     const { name, version } = packageOf(path);

@@ -130,7 +130,7 @@ function rebootReasons(before: Description, after: Description): string[] {
   return reasons;
 }
 
-function revOf({ ledger }: HostState): string | null {
+export function revOf({ ledger }: HostState): string | null {
   const release = ledger?.release;
   const rev =
     typeof release === "object" && release !== null && "rev" in release ? release.rev : ledger?.rev;

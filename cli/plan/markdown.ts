@@ -1,0 +1,120 @@
+import { type PlanDocument, unitActions } from "../../contract/plan.ts";
+import { shortPath } from "../../contract/store-path.ts";
+import { bytesText } from "../../providers/nixos/plan/text.ts";
+import { code, details, fitted, table, text } from "../markdown.ts";
+
+/** A plan for a comment of a pull request and the summary of a job. */
+export function planMarkdown(document: PlanDocument): string {
+  const { change, host, release, stack, id } = document;
+  const nothing = change.from === change.to && change.links.length === 0;
+  const head = [
+    `### ${nothing ? "No change" : "Plan"} for ${text(stack)}: ${text(host.name)}`,
+    `${code(host.rev?.slice(0, 12) ?? "unmanaged")} → ${code(release.rev.slice(0, 12))} ${text(release.subject)}`,
+    ...warnings(document),
+    ...(nothing ? [] : [table(["", ""], overview(document))]),
+  ];
+  const more = [
+    details(
+      `Packages: ${change.packages.length}`,
+      table(["Package", "Before", "After", "Size"], packageRows(document)),
+      change.packages.length,
+    ),
+    details(
+      "Units",
+      table(["Unit", "What happens to it"], unitRows(document)),
+      unitRows(document).length,
+    ),
+    details(
+      "Where it comes from",
+      table(
+        ["From", "Paths", "Bytes"],
+        (change.copy.sources ?? []).map(({ from, paths, bytes }) => [
+          from === null ? "no cache that is known" : code(from),
+          String(paths),
+          bytesText(bytes),
+        ]),
+      ),
+      (change.copy.sources ?? []).length,
+    ),
+    details("The host as it was", table(["", ""], hostRows(document)), 1),
+  ];
+  const foot = `Plan ${code(id)} of ${new Date(document.createdAt * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC. Apply this and nothing else: ${code("promote --plan FILE")}`;
+  return fitted([...head, ...more.filter((part) => part !== ""), foot]);
+}
+
+function warnings({ change }: PlanDocument): string[] {
+  const all = [
+    ...(change.running === null ? [] : [change.running]),
+    ...change.drift.map((sentence) => `Drift: ${sentence}`),
+    ...change.reboot.map((sentence) => `Reboot: ${sentence}`),
+    ...(change.copy.problems ?? []),
+    ...change.pending,
+  ];
+  return all.length === 0
+    ? []
+    : [["> [!WARNING]", ...all.map((sentence) => `> - ${text(sentence)}`)].join("\n")];
+}
+
+function overview({ change, mode }: PlanDocument): string[][] {
+  if (!change.built)
+    return [
+      ["System", "is not built yet: packages, units and the size of the copy are known once it is"],
+    ];
+  const { paths, bytes, way } = change.copy;
+  const units = unitActions
+    .filter((action) => change.units[action].length > 0)
+    .map((action) => [
+      `**${action[0]?.toUpperCase()}${action.slice(1)}**`,
+      listed(change.units[action].map(code)),
+    ]);
+  return [
+    ["**Packages**", `${change.packages.length} change`],
+    [
+      "**Copy**",
+      paths === 0
+        ? "nothing: all paths are there"
+        : text(`${paths} paths, ${bytesText(bytes)}${way === undefined ? "" : `, ${way}`}`),
+    ],
+    ...(units.length > 0 ? units : [["**Units**", "none changes"]]),
+    ...change.links.map(({ name, to }) => ["**Link**", `${code(name)} → ${code(to)}`]),
+    ...(change.restart.length > 0 ? [["**Restart**", listed(change.restart.map(code))]] : []),
+    ["**Probes**", change.probes.length === 0 ? "none" : listed(change.probes.map(text))],
+    ...(change.effect === null ? [] : [["**Effect**", `${mode}: ${text(change.effect)}`]]),
+  ];
+}
+
+const LISTED = 12;
+
+function listed(items: readonly string[]): string {
+  const rest = items.length - LISTED;
+  return items.slice(0, LISTED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+function packageRows({ change }: PlanDocument): string[][] {
+  return change.packages.map(({ name, from, to, bytes }) => [
+    code(name),
+    text(from.join(", ")) || "–",
+    text(to.join(", ")) || "–",
+    bytes === 0 ? "" : `${bytes > 0 ? "+" : "−"}${bytesText(Math.abs(bytes))}`,
+  ]);
+}
+
+function unitRows({ change }: PlanDocument): string[][] {
+  return unitActions.flatMap((action) => change.units[action].map((unit) => [code(unit), action]));
+}
+
+function hostRows({ host, change }: PlanDocument): string[][] {
+  const path = (of: string | null) => (of === null ? "nothing" : code(shortPath(of)));
+  return [
+    ["Runs", path(host.currentSystem)],
+    ["Will run", path(change.to)],
+    [
+      "Would boot",
+      `${path(host.profile)}${host.generation === null ? "" : `, generation ${host.generation}`}`,
+    ],
+    ["Has booted", path(host.bootedSystem)],
+    ["NixOS, Nix", text(`${host.nixosVersion ?? "?"}, ${host.nixVersion} (${host.system})`)],
+    ["Machine", code(host.machineId)],
+    ...(host.failedUnits.length > 0 ? [["Failed units", listed(host.failedUnits.map(code))]] : []),
+  ];
+}

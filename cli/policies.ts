@@ -1,0 +1,16 @@
+import { resolve } from "node:path";
+import type { Call } from "./commands.ts";
+import { textsOf } from "./flags.ts";
+import type { Project, SettledStack } from "./project.ts";
+import type { Showing } from "./pulumi.ts";
+
+/** The policies that previews and updates of a stack are held to: those of its settings, and of `--policy-pack`. */
+export function policiesOf(
+  { flags, cwd }: Pick<Call, "flags" | "cwd">,
+  { directory }: Pick<Project, "directory">,
+  { settings }: Pick<SettledStack, "settings">,
+): Showing {
+  const own = settings.policyPack === undefined ? [] : [resolve(directory, settings.policyPack)];
+  const given = textsOf(flags, "policy-pack").map((pack) => resolve(cwd, pack));
+  return { policyPacks: [...new Set([...own, ...given])] };
+}
