@@ -12,7 +12,7 @@ usage: setup/run.sh [--for PURPOSE] FILE.ts [ARGUMENT...]      run a program wit
        setup/run.sh [--for PURPOSE] --bin NAME [ARGUMENT...]   run a command of node_modules/.bin
        setup/run.sh [--for PURPOSE] --env                      print lines for a shell to evaluate
 
-PURPOSE is program, check or lab (the default); see setup/setup.sh --help.
+PURPOSE is program, check, report or lab (the default); see setup/setup.sh --help.
 TEXT
 }
 
@@ -26,7 +26,7 @@ main() {
   local purpose=lab
   if [[ ${1:-} == --for ]]; then
     purpose=${2:-}
-    [[ $purpose =~ ^(program|check|lab)$ ]] || wrong_usage "There is no purpose '$purpose'."
+    [[ $purpose =~ ^(program|check|report|lab)$ ]] || wrong_usage "There is no purpose '$purpose'."
     shift 2
   fi
   case ${1:-} in

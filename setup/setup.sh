@@ -12,7 +12,8 @@ usage: setup/setup.sh [--for PURPOSE] [--quiet]
 
   --for program   to run the Pulumi program against hosts that exist
   --for check     that, and to run the tests that need no lab
-  --for lab       that, and the lab, demo and all tests; needs root on Debian 12 or 13 (the default)
+  --for report    that, and a browser to test the page of a report and to take pictures of it
+  --for lab       as for check, and the lab, demo and all tests; needs root on Debian 12 or 13 (the default)
   --quiet         say nothing where there is nothing to do
 
 Exit code: 0 ready, 2 wrong usage, 3 something needed for the purpose is missing (said how to get it).
@@ -30,7 +31,7 @@ main() {
       *) purpose="" ;;
     esac
     shift || true
-    if [[ ! $purpose =~ ^(program|check|lab)$ ]]; then
+    if [[ ! $purpose =~ ^(program|check|report|lab)$ ]]; then
       usage >&2
       exit 2
     fi

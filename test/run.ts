@@ -2,7 +2,7 @@
 import { constants } from "node:os";
 import { type Arguments, HELP, parse, UsageError } from "./run/arguments.ts";
 import { Crew } from "./run/crew.ts";
-import { LabPreparation, removeAbandonedLabs } from "./run/lab.ts";
+import { Preparation, type Purpose, removeAbandonedLabs } from "./run/preparation.ts";
 import { printResult, printRoom, printSummary } from "./run/printer.ts";
 import { Results } from "./run/results.ts";
 import { ROOMS, type Room, STATIC, testFiles } from "./run/rooms.ts";
@@ -18,7 +18,8 @@ const root = new URL("..", import.meta.url).pathname;
 const results = new Results();
 let running: Running | undefined;
 let interrupted: NodeJS.Signals | undefined;
-let lab: { missing: string | undefined } | undefined;
+/** What is missing for a purpose, once it was asked for. */
+const prepared = new Map<Purpose, string | undefined>();
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, interrupt);
 process.on("exit", leaveNothing);
@@ -55,16 +56,24 @@ async function runRooms(options: Arguments): Promise<void> {
     (room) => testFiles(root, room).length > 0,
   );
   for (const room of rooms) {
-    if (room.needsLab && !options.list) lab ??= { missing: await prepareLab() };
+    const purpose = purposeOf(room);
+    if (purpose !== undefined && !options.list && !prepared.has(purpose))
+      prepared.set(purpose, await prepare(purpose));
     if (interrupted !== undefined) return;
     printRoom(`${room.name}: ${room.about}`);
-    if (room.needsLab && lab?.missing !== undefined) failRoom(room, lab.missing);
+    const missing = purpose && prepared.get(purpose);
+    if (missing !== undefined) failRoom(room, missing);
     else await runRoom(room, options);
   }
 }
 
-async function prepareLab(): Promise<string | undefined> {
-  const preparation = new LabPreparation(root);
+function purposeOf({ needsLab, needsBrowser }: Room): Purpose | undefined {
+  if (needsLab) return "lab";
+  return needsBrowser ? "report" : undefined;
+}
+
+async function prepare(purpose: Purpose): Promise<string | undefined> {
+  const preparation = new Preparation(root, purpose);
   running = preparation;
   return preparation.missing();
 }
@@ -95,5 +104,5 @@ function interrupt(signal: NodeJS.Signals): void {
 
 function leaveNothing(): void {
   running?.kill();
-  if (lab !== undefined && lab.missing === undefined) removeAbandonedLabs(root);
+  if (prepared.has("lab") && prepared.get("lab") === undefined) removeAbandonedLabs(root);
 }

@@ -1,3 +1,4 @@
+import type { UnitChange } from "../../contract/unit-changes.ts";
 import type { ProbeResult } from "../../contract/verdict.ts";
 import type { HostReport } from "./document.ts";
 import { seconds, stepsOf, storyOf, unitsOf } from "./facts.ts";
@@ -33,25 +34,13 @@ function units(report: HostReport): Html {
   const recorded = report.record?.units;
   const switched = recorded == null ? 0 : recorded.ended - recorded.began;
   const whole = Math.max(switched, ...changed.map(({ from, to }) => to ?? from ?? 0));
-  const rows = changed.map(({ unit, change, from, to, state }): Cell[] => [
-    unit,
-    state === "" || state === "active" || (change === "stopped" && state === "inactive")
-      ? change
-      : html`${change}, <span class="${state === "failed" ? "bad" : "warn"}">${state}</span>`,
-    ...(timed
-      ? [whenOf(from, to), bar(from === null ? [] : [{ from, to: to ?? whole }], whole)]
-      : []),
-  ]);
-  const columns: Column[] = [
-    { title: "Unit" },
-    { title: "What happened" },
-    ...(timed
-      ? [
-          { title: "After", kind: "number" as const },
-          { title: "During the switch", kind: "bar" as const },
-        ]
-      : []),
-  ];
+  const rows = changed.map((unit): Cell[] => {
+    const { from, to } = unit;
+    const stretch = from === null ? [] : [{ from, to: to ?? whole }];
+    return [unit.unit, whatHappened(unit), ...(timed ? [bar(stretch, whole)] : [])];
+  });
+  const during: Column = { title: "During the switch", kind: "bar" };
+  const columns = [{ title: "Unit" }, { title: "What happened" }, ...(timed ? [during] : [])];
   const more = recorded != null && recorded.omitted > 0 ? ` and ${recorded.omitted} more` : "";
   const caption = timed
     ? `${changed.length} units${more}, by the word of systemd, in the ${seconds(whole / 1000)} of the switch`
@@ -59,11 +48,13 @@ function units(report: HostReport): Html {
   return html`${tableOf(caption, columns, rows)}`;
 }
 
-function whenOf(from: number | null, to: number | null): string {
-  if (from === null) return "";
-  return to === null
-    ? `${seconds(from / 1000)} –`
-    : `${seconds(from / 1000)} – ${seconds(to / 1000)}`;
+function whatHappened({ change, state, from, to }: UnitChange): Html {
+  const asMeant =
+    state === "active" || state === "" || (change === "stopped" && state === "inactive");
+  const tone = state === "failed" ? "bad" : "warn";
+  const began = from === null ? "" : ` ${seconds(from / 1000)} – `;
+  const ended = from === null || to === null ? "" : seconds(to / 1000);
+  return html`${change}${!asMeant && html`, <span class="${tone}">${state}</span>`}<span class="quiet">${began}${ended}</span>`;
 }
 
 const PROBES: readonly Column[] = [

@@ -127,11 +127,14 @@ function composition({ parts, bytes, paths }: Contents, id: string): Html {
   ] as const;
   const rows = parts
     .slice(0, LISTED)
-    .map((part) => [part.name, versions(part.versions), part.state, bytesText(part.bytes)]);
+    .map(({ name, versions: of, state, bytes: size }) => [
+      name,
+      state === "same" ? versions(of) : `${versions(of)} (${state})`,
+      bytesText(size),
+    ]);
   const columns = [
     { title: "Package" },
     { title: "Version" },
-    { title: "Compared" },
     { title: "Size", kind: "number" as const },
   ];
   return html`<figure>

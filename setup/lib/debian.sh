@@ -31,8 +31,12 @@ find_absent() {
   type -P git >/dev/null || absent+=(git)
   type -P ssh >/dev/null || absent+=(openssh-client)
   [[ $purpose == program ]] || type -P shellcheck >/dev/null || absent+=(shellcheck)
+  [[ $purpose != report ]] || find_browser || absent+=(chromium-headless-shell)
   [[ $purpose != lab ]] || find_absent_lab_packages "$root/lab/packages.txt"
 }
+
+# Any Chromium does; of Debian's the one without a display is the smallest.
+find_browser() { type -P chromium-headless-shell chromium google-chrome >/dev/null; }
 
 find_absent_lab_packages() {
   local name state wanted=()

@@ -24,10 +24,10 @@ ${ROOMS.map(describeRoom).join("\n")}
 The last line says what came of it. Exit code: 0 if tests passed and none failed, 1 if any failed or none ran,
 2 wrong usage, 130 or 143 if interrupted. Without root there is: npm run check`;
 
-function describeRoom({ name, about, needsLab, workers, onDemand }: Room): string {
+function describeRoom({ name, about, needsLab, needsBrowser, workers, onDemand }: Room): string {
   const side = workers === undefined ? "" : `; ${workers} processes side by side, each with a lab`;
   const when = onDemand ? "; only when it is named" : "";
-  return `  ${name.padEnd(14)} ${about}${needsLab ? " (needs root and Debian: the lab)" : ""}${side}${when}`;
+  return `  ${name.padEnd(14)} ${about}${needsLab ? " (needs root and Debian: the lab)" : ""}${needsBrowser ? " (needs Chromium)" : ""}${side}${when}`;
 }
 
 export function parse(argv: readonly string[]): Arguments {

@@ -13,6 +13,8 @@ export interface Room {
   readonly about: string;
   /** Whether its tests run on lab hosts, which takes root and Debian packages. */
   readonly needsLab: boolean;
+  /** It needs a browser, which is a Debian package. */
+  readonly needsBrowser?: true;
   /** For a test that sets none itself. */
   readonly timeoutMs: number;
   /** Each file runs in a process of its own, so many of them side by side. Default: all in one. */
@@ -27,6 +29,10 @@ const ON_HOSTS = { needsLab: true, timeoutMs: 120_000, workers: WORKERS };
 export const ROOMS: readonly Room[] = [
   { name: "unit", about: "pure functions", needsLab: false, timeoutMs: 10_000 },
   { name: "program", about: "the program, with mocks", needsLab: false, timeoutMs: 20_000 },
+  {
+    ...{ name: "report", about: "the page of a report, in a browser", needsLab: false },
+    ...{ needsBrowser: true, timeoutMs: 60_000 },
+  },
   { name: "nixos", about: "the NixOS modules, evaluated and on lab hosts", ...ON_HOSTS },
   { name: "lab", about: "the lab itself", needsLab: true, timeoutMs: 120_000 },
   { name: "switch", about: "switch-to-configuration", ...ON_HOSTS },

@@ -2,12 +2,21 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** Gets ready what the lab needs: in silence if all is there, else with progress. */
-export class LabPreparation {
-  private readonly child: ChildProcess;
+export type Purpose = "lab" | "report";
 
-  constructor(root: string) {
-    this.child = spawn("bash", ["setup/setup.sh", "--for", "lab", "--quiet"], {
+const NEEDED: Readonly<Record<Purpose, string>> = {
+  lab: "These tests run on lab hosts",
+  report: "These tests look at a page in a browser",
+};
+
+/** Gets ready what a room needs: in silence if all is there, else with progress. */
+export class Preparation {
+  private readonly child: ChildProcess;
+  private readonly purpose: Purpose;
+
+  constructor(root: string, purpose: Purpose) {
+    this.purpose = purpose;
+    this.child = spawn("bash", ["setup/setup.sh", "--for", purpose, "--quiet"], {
       cwd: root,
       stdio: ["ignore", "inherit", "pipe"],
     });
@@ -25,7 +34,7 @@ export class LabPreparation {
       this.child.once("error", () => resolve(null));
     });
     if (status === 0) return undefined;
-    return `These tests run on lab hosts, and this machine is not ready for them.\n${said}`;
+    return `${NEEDED[this.purpose]}, and this machine is not ready for them.\n${said}`;
   }
 
   interrupt(): void {
