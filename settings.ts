@@ -181,11 +181,10 @@ const stackSettings = z.strictObject({
   health: probes,
   smoke: smokeTests.optional(),
   hooks: hooks.optional(),
-  policyPack: z
-    .string()
-    .min(1)
+  policyPacks: z
+    .array(z.string().min(1))
     .optional()
-    .describe("Policies that `promote` holds previews and updates to: a path from the project."),
+    .describe("Policies that `promote` holds previews and updates to: paths from the project."),
 });
 
 export const pinFits = ({

@@ -54,7 +54,7 @@ usage: promote [--stack STACK] [--yes] [--skip-grind] [--save-plan FILE]
                      release, the host or the plan has changed since. It
                      builds nothing and leaves grind alone
   --save-plan FILE   keep the plan of step 4
-  --policy-pack DIR  policies to hold to, beside the stack's [policyPack]
+  --policy-pack DIR  policies to hold to, beside the stack's [policyPacks]
 
 It may be stopped at any time and run again: each step looks at what is
 there, and does what is left.
@@ -83,7 +83,7 @@ With FILE it shows a plan that was kept.
   -s, --stack STACK  which one (default: prod)
   -o, --output FILE  keep it: promote --plan FILE does that and nothing else
   --markdown         for a comment of a pull request, or the summary of a job
-  --policy-pack DIR  policies to hold to, beside the stack's [policyPack]
+  --policy-pack DIR  policies to hold to, beside the stack's [policyPacks]
 
   $ promote plan -o plan.json && promote --plan plan.json
 `,
@@ -177,7 +177,7 @@ says yes, the pin is taken back. A pin stays until promote unpin.
   --to               so many releases back (default: 1), the beginning of a
                      commit, or the id of a transaction: see promote history
   -y, --yes          do not ask
-  --policy-pack DIR  policies to hold to, beside the stack's [policyPack]
+  --policy-pack DIR  policies to hold to, beside the stack's [policyPacks]
   --emergency        when Pulumi or its backend is away: asks the host itself
                      to activate a system that is still in its store, without
                      a preview; the next preview takes it in

@@ -10,7 +10,7 @@ export function policiesOf(
   { directory }: Pick<Project, "directory">,
   { settings }: Pick<SettledStack, "settings">,
 ): Showing {
-  const own = settings.policyPack === undefined ? [] : [resolve(directory, settings.policyPack)];
+  const own = (settings.policyPacks ?? []).map((pack) => resolve(directory, pack));
   const given = textsOf(flags, "policy-pack").map((pack) => resolve(cwd, pack));
   return { policyPacks: [...new Set([...own, ...given])] };
 }

@@ -6,7 +6,7 @@ import { runMark } from "./runs.ts";
 
 const MAIN = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
 /** A terminal without a size is none to Pulumi. */
-const SIZE = "stty rows 40 columns 100";
+const COLUMNS = 100;
 const CHECKOUT = fileURLToPath(new URL("../", import.meta.url));
 const LINKED = [
   ...[
@@ -84,7 +84,7 @@ export class Project {
   /** Runs our own command line: in a terminal, if there is somebody to answer it. */
   promote(
     args: readonly string[],
-    options: PulumiOptions & { readonly answers?: Answers } = {},
+    options: PulumiOptions & { readonly answers?: Answers; readonly columns?: number } = {},
   ): Promise<Ended> {
     const command = [process.execPath, "--disable-warning=ExperimentalWarning", MAIN, ...args];
     const argv =
@@ -95,7 +95,7 @@ export class Project {
             "--quiet",
             "--return",
             "--command",
-            `${SIZE}; exec ${command.map(quote).join(" ")}`,
+            `stty rows 40 columns ${options.columns ?? COLUMNS}; exec ${command.map(quote).join(" ")}`,
             "/dev/null",
           ];
     const env = { ...this.environment, ...options.env };

@@ -19,7 +19,7 @@ const LABEL = 12;
 export function planLines(document: PlanDocument, output: Paper): string[] {
   const [title = "", ...rows] = document.text.split("\n");
   const resources = Object.entries(document.resources)
-    .filter(([kind]) => kind !== "same")
+    .filter(([kind]) => kind !== "same" && kind !== "read")
     .map(([kind, number]) => `${number} to ${kind}`);
   const body = rows.flatMap((row) => rowLines(row, output));
   const about = [

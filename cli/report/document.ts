@@ -1,7 +1,8 @@
-import { connectionOf, describeConnection } from "../../contract/connection.ts";
+import { describeConnection } from "../../contract/connection.ts";
 import { type Description, description } from "../../contract/description.ts";
 import type { History, LedgerRecord } from "../../contract/ledger.ts";
 import type { Verdict } from "../../contract/verdict.ts";
+import { connectionOf } from "../../contract/ways-to-host.ts";
 import { call } from "../../providers/executors/executor.ts";
 import { executorFor } from "../../providers/executors/index.ts";
 import { byName, type PackageChange, packageChanges } from "../../providers/nixos/plan/packages.ts";

@@ -55,7 +55,7 @@ function parts(report: HostReport): string[] {
       `Steps: ${seconds(steps.at(-1)?.to ?? 0)}`,
       table(
         ["Step", "Takes"],
-        steps.map(({ name, from, to }) => [name, seconds(to - from)]),
+        steps.map(({ name, from, to }) => [code(name), seconds(to - from)]),
       ),
       steps.length,
     ),

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { STATIC_CHECKS } from "../run/static-checks.ts";
@@ -35,24 +43,45 @@ describe("the workflows", function () {
     assert.match(textOf("release"), /npx promote --stack "\$STACK" --yes/);
   });
 
-  for (const [lane, code] of Object.entries({ drift: 3, release: 1, validate: 255 }))
-    it(`fail as their command does (${lane}, exit code ${code}), and show what it said`, () => {
+  for (const [lane, codes] of Object.entries({
+    drift: [6],
+    release: [1, 0],
+    validate: [255, 0, 0],
+  }))
+    it(`fail as their command does (${lane}: ${codes.join(", ")}), and show what it said`, () => {
       const machine = mkdtempSync(join(tmpdir(), "workflows-"));
       try {
-        for (const name of ["npx", "pulumi"]) {
-          const says = `#!/bin/sh\necho "drift on prod"\nexit ${code}\n`;
-          writeFileSync(join(machine, name), says, { mode: 0o755 });
-        }
+        command(machine, "npx", `echo "drift on prod"\nexit ${codes[0]}`);
+        command(machine, "gh", `echo "gh $*" >>said\ncat comment.md >>said`);
         const runs = scriptsOf(lane).map((script) => runIn(machine, script));
-        assert.deepEqual(runs, [code, 0], "the command, and what is done whatever became of it");
-        assert.match(
-          readFileSync(join(machine, "summary"), "utf8"),
-          /^## .*\n\n {4}drift on prod$/m,
-        );
+        assert.deepEqual(runs, codes, "the command, and what is done whatever became of it");
+        assert.match(readFileSync(join(machine, "summary"), "utf8"), /^drift on prod$/m);
       } finally {
         rmSync(machine, { recursive: true });
       }
     });
+
+  it("put the preview into one comment of the pull request, whatever is in it", () => {
+    const machine = mkdtempSync(join(tmpdir(), "workflows-"));
+    try {
+      command(
+        machine,
+        "npx",
+        `printf '### Plan\\n$(id) %%s END_OF_PREVIEW\\nEND_OF_PREVIEW\\nx=y\\n'`,
+      );
+      command(machine, "gh", `echo "gh $*" >>said\ncat comment.md >>said`);
+      assert.deepEqual(
+        scriptsOf("validate").map((script) => runIn(machine, script)),
+        [0, 0, 0],
+      );
+      assert.equal(
+        readFileSync(join(machine, "said"), "utf8"),
+        "gh pr comment 7 --edit-last --create-if-none --body-file comment.md\n### Plan\n$(id) %s \n\nx=y\n",
+      );
+    } finally {
+      rmSync(machine, { recursive: true });
+    }
+  });
 
   const breakages: [what: string, from: string | RegExp, to: string, complaint: RegExp][] = [
     ["an action by its tag", /checkout@\w+/, "checkout@v7", /checkout is pinned to no commit/],
@@ -65,9 +94,15 @@ describe("the workflows", function () {
     ["text in a script", '--stack "$STACK"', '--stack "${{ inputs.stack }}"', /use env/],
     ["a script that is not there", "npm run check", "npm run chekc", /no npm run chekc/],
     ["another command", "npm run check", "curl example.com", /no command curl/],
-    ["an option that Pulumi lacks", "--non-interactive", "--quietly", /takes no --quietly/],
-    ["a command that Pulumi lacks", "pulumi preview", "pulumi foresee", /no pulumi foresee/],
-    ["a file that is not there", "bash setup/run.sh", "bash setup/walk.sh", /walk\.sh/],
+    ["an option that Pulumi lacks", "npm run check", "pulumi up --quietly", /takes no --quietly/],
+    ["a command that Pulumi lacks", "npm run check", "pulumi foresee", /no pulumi foresee/],
+    ["a file that is not there", "npm run check", "bash setup/walk.sh", /walk\.sh/],
+    [
+      "a comment beside other code",
+      "gh pr comment",
+      "npx promote status",
+      /write to pull requests/,
+    ],
     ["an option that promote lacks", "npm run check", "npx promote --yess", /--yess/],
     ["a command that promote lacks", "npm run check", "npx promote stauts", /"stauts"/],
   ];
@@ -140,13 +175,30 @@ function scriptsOf(lane: string): string[] {
     .map((run) => run.replace(/^eval .*\n/, ""));
 }
 
-/** As GitHub runs a step with `shell: bash`. */
+function command(directory: string, name: string, script: string): void {
+  writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+}
+
+/** As GitHub runs a step with `shell: bash`; what an earlier job has put out is what a later one gets. */
 function runIn(directory: string, script: string): number | null {
   const env = {
     PATH: `${directory}:${process.env.PATH}`,
     STACK: "prod",
+    NUMBER: "7",
+    COMMENT: outputIn(directory),
     GITHUB_STEP_SUMMARY: join(directory, "summary"),
+    GITHUB_OUTPUT: join(directory, "output"),
   };
   const bash = ["--noprofile", "--norc", "-eo", "pipefail", "-c", script];
   return spawnSync("bash", bash, { cwd: directory, env }).status;
+}
+
+/** Its one output, `NAME<<END`, the lines of the value, `END`, as GitHub reads it. */
+function outputIn(directory: string): string {
+  const file = join(directory, "output");
+  if (!existsSync(file)) return "";
+  const [head = "", ...lines] = readFileSync(file, "utf8").split("\n");
+  const end = lines.indexOf(head.replace(/^comment<</, ""));
+  assert.ok(end >= 0 && lines.slice(end + 1).join("") === "", "it ends where it is said to end");
+  return lines.slice(0, end).join("\n");
 }

@@ -1,0 +1,32 @@
+import { type PlanDocument, planId } from "../../contract/plan.ts";
+import { OTHER_REV, REV, SYSTEM_A, SYSTEM_B } from "./samples.ts";
+
+/** A plan with its id. */
+export function planDocument(more: Partial<Omit<PlanDocument, "id">> = {}): PlanDocument {
+  const document: Omit<PlanDocument, "id"> = {
+    ...{ schema: 1, createdAt: 1767225600, project: "choiros", stack: "prod", mode: "switch" },
+    release: { rev: REV, subject: "hypervisor: say hello", id: "a".repeat(64) },
+    host: {
+      ...{
+        name: "choiros-prod",
+        machineId: "0123456789abcdef0123456789abcdef",
+        system: "x86_64-linux",
+      },
+      ...{ nixVersion: "2.26.3", nixosVersion: "26.11", generation: 41 },
+      ...{ currentSystem: SYSTEM_A, bootedSystem: SYSTEM_A, profile: SYSTEM_A },
+      ...{ links: {}, rev: OTHER_REV, failedUnits: [] },
+    },
+    change: {
+      ...{ from: SYSTEM_A, to: SYSTEM_B, built: true },
+      packages: [{ name: "hypervisor", from: ["1.4.0"], to: ["1.5.0"], bytes: 2048 }],
+      copy: { paths: 8, bytes: 28_000, way: "straight from the builder" },
+      units: { stop: [], restart: ["hypervisor.service"], reload: [], start: [], keep: [] },
+      ...{ reboot: [], probes: ["hypervisor"], drift: [], pending: [], effect: null },
+      ...{ links: [], restart: [], running: null },
+    },
+    resources: { same: 4, update: 2 },
+    text: "choiros-prod: f1dd4a000000 -> 9ace77e00000 hypervisor: say hello\n  restart   hypervisor.service",
+    ...more,
+  };
+  return { ...document, id: planId(document) };
+}
