@@ -81,14 +81,6 @@ export class Bastion {
     await this.host.must(["bash", "-c", `cp -p ${WORK}/Pulumi.*.yaml ${HOME}/stacks/`]);
   }
 
-  /** A setting of a stack, as a commit to its file changes it. */
-  async configure(stack: string, from: string, to: string): Promise<void> {
-    const file = `${HOME}/stacks/Pulumi.${stack}.yaml`;
-    const text = await this.host.must(["cat", file]);
-    if (!text.includes(from)) throw new Error(`${file} does not hold ${from}:\n${text}`);
-    await this.host.must(["tee", file], { input: text.replace(from, to) });
-  }
-
   private get values(): Record<string, string> {
     return {
       PULUMI_BACKEND_URL: `file://${HOME}/state`,
