@@ -27,10 +27,11 @@ main() {
 # before them are no JSON.
 read_ledger() {
   if [[ -s $STATE/ledger.jsonl ]]; then tac -- "$STATE/ledger.jsonl" 2>/dev/null; fi | tr -d '\000' | LC_ALL=C awk -v limit="$1" '
-    # Strings become one byte, other values another, and then whatever is whole becomes a value, from the inside out.
+    # Escapes become a byte that only strings may hold, strings another, other values a third; then whatever is whole becomes
+    # a value, from the inside out.
     function is_record(text) {
       if (text !~ /^\{"/ || text ~ /[\001-\037]/) return 0
-      gsub(/\\(["\\\/bfnrt]|u[0-9a-fA-F][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F])/, "-", text)
+      gsub(/\\(["\\\/bfnrt]|u[0-9a-fA-F][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F])/, "\003", text)
       if (index(text, "\\")) return 0
       gsub(/"[^"]*"/, "\001", text)
       gsub(/-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|null/, "\002", text)
