@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { name } from "./manifest.ts";
 
 const directory = z
   .string()
@@ -15,6 +16,12 @@ export const data = z.strictObject({
     .enum(["always", "schema", "never"])
     .default("schema")
     .describe("Before every activation; before one of a release that changes a schema; never."),
+  components: z
+    .array(name)
+    .min(1)
+    .max(20)
+    .optional()
+    .describe("Of the release: one that is another than before changes a schema"),
   keepBackups: z.number().int().min(1).max(1000).default(3),
   timeoutSeconds: z.number().int().min(1).max(86400).default(600),
 });

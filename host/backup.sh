@@ -1,16 +1,18 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # A verified backup of mutable data, before a release that may change its form. Nothing brings it back by itself: restore-data.sh.
 
-declare -a data_directories=() schema_changes=()
+declare -a data_directories=() data_components=() schema_changes=()
 backup_json=null
 readonly MEND_OR_DO_WITHOUT='Mend that on the host, or set [activation.data.backup] to never if the data may be lost.'
 
 check_data() {
   local i
   arg_list data.directories data_directories
+  arg_list data.components data_components
   arg_list changesSchema schema_changes
   arg[data.keepBackups]=${arg[data.keepBackups]:-3} arg[data.timeoutSeconds]=${arg[data.timeoutSeconds]:-600}
   for i in "${!data_directories[@]}"; do require_directory "data.directories.$i" "${data_directories[i]}"; done
+  for i in "${!data_components[@]}"; do require_name "data.components.$i" "${data_components[i]}"; done
   [[ ${arg[data.backup]:-schema} =~ ^(always|schema|never)$ ]] || fail bad-argument "[data.backup] is not one of always, schema, never."
   [[ ${arg[data.keepBackups]} =~ ^[1-9][0-9]{0,3}$ ]] || fail bad-argument "[data.keepBackups] is not a number of at least 1."
   require_seconds data.timeoutSeconds "${arg[data.timeoutSeconds]}"
@@ -21,7 +23,7 @@ wants_backup() {
   ((${#data_directories[@]})) || return 1
   case ${arg[data.backup]:-schema} in
     always) return 0 ;;
-    schema) ((${#schema_changes[@]})) ;;
+    schema) ((${#schema_changes[@]} + ${#data_components[@]})) ;;
     never) return 1 ;;
   esac
 }
@@ -33,6 +35,10 @@ step_backup() {
     { [[ ! $with_system || $toplevel == "$before_profile" ]]; }; then
     note "The release runs already: no backup."
     return 0
+  fi
+  if [[ ${arg[data.backup]:-schema} == schema ]]; then
+    add_changed_components || return
+    if ((!${#schema_changes[@]})); then return 0; fi
   fi
   status backup "backing up ${data_directories[*]}${schema_changes:+, because the release changes ${schema_changes[*]}}"
   micros "${arg[data.timeoutSeconds]}"
@@ -55,6 +61,23 @@ step_backup() {
   tell "Backup of mutable data: $dir."
   prune_backups
   not_cancelled
+}
+
+# add_changed_components: each that the release ships otherwise than the release before it, as far as that is known, is a
+# change of schema.
+add_changed_components() {
+  local name before='' old new
+  ((${#data_components[@]})) || return 0
+  manifest_before && before=$REPLY
+  for name in "${data_components[@]}"; do
+    if ! component_of_manifest "${arg[manifest]-}" "$name"; then
+      refuse "[activation.data.components] The release ships no component $name." "Add it to [release.components] of the stack that builds."
+      return
+    fi
+    new=$REPLY old=''
+    component_of_manifest "$before" "$name" && old=$REPLY
+    if [[ $new != "$old" ]]; then schema_changes+=("$name"); fi
+  done
 }
 
 # back_up DIR

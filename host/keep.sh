@@ -28,6 +28,23 @@ keep_manifest() {
   for file in "${files[@]:arg[keep.releases]}"; do rm -f -- "$dir/$file"; done
 }
 
+# manifest_before: REPLY is the manifest of the release that was committed last, if that is what runs.
+manifest_before() {
+  local file name hash=${before_system#/nix/store/}
+  { read -r file || true; } < <(cd -- "$STATE/releases" 2>/dev/null && ls -t)
+  name=${file%.json}
+  if [[ $name =~ ^[0-9a-z]{32}$ && $name != "${hash%%-*}" ]]; then return 1; fi
+  [[ $name ]] && REPLY=$(tr -d '\000' <"$STATE/releases/$file" 2>/dev/null)
+}
+
+# component_of_manifest MANIFEST NAME: REPLY is its path in the canonical JSON of a release, of this machine's system.
+component_of_manifest() {
+  local set=${1#*\"components\":}
+  [[ $set != "$1" && $set == *\""$HOSTTYPE-linux"\":\{* ]] || return 1
+  set=${set#*\""$HOSTTYPE-linux"\":\{}
+  [[ ,${set%%\}\}*} =~ ,\"${2//./\\.}\":\{[^{}]*\"path\":\"(/nix/store/[^\"]+)\" ]] && REPLY=${BASH_REMATCH[1]}
+}
+
 # keep_generations: the systems before the previous one, the newest first. Called before `current` and `previous` move, so
 # that a collection finds each of them held at any moment.
 keep_generations() {

@@ -91,6 +91,35 @@ describe("mutable data", function () {
     assert.deepEqual(await backups(), [always.id]);
   });
 
+  it("are, where a component that is named is another one than before, or nobody knows what it was", async () => {
+    const system = (await prod.look()).system;
+    const manifest = (runtime: string, others = "") =>
+      `{"components":{${others}"${system}":{"desktop":{"closureSize":1,"narHash":"x","narSize":1,"path":"/nix/store/${"d".repeat(32)}-desktop"},` +
+      `"run.time":{"closureSize":1,"narHash":"x","narSize":1,"path":"/nix/store/${runtime.repeat(32)}-runtime"}}},"subject":"\\"components\\":{"}`;
+    const activate = async (release: "a" | "b", given: string, components = ["run.time"]) => {
+      const said = await prod.activate(release, {
+        ...data({ components }),
+        ...{ changesSchema: [], manifest: given },
+      });
+      return [said.outcome, (await lastRecord()).backup?.changes];
+    };
+    await prod.sh("rm -rf /var/lib/nixos-promote/releases");
+    assert.deepEqual(await activate("b", manifest("1")), ["committed", ["run.time"]]);
+    assert.deepEqual(await activate("a", manifest("1")), ["committed", undefined]);
+    const other = `"sparc-linux":{"run.time":{"closureSize":1,"narHash":"x","narSize":1,"path":"/nix/store/${"1".repeat(32)}-runtime"}},`;
+    assert.deepEqual(await activate("b", manifest("2", other)), ["committed", ["run.time"]]);
+    assert.deepEqual(await activate("a", manifest("2")), ["committed", undefined]);
+    const refused = await prod.activate("b", {
+      ...data({ components: ["runxtime"] }),
+      manifest: manifest("2"),
+    });
+    assert.deepEqual([refused.outcome, refused.failedStep], ["refused", "backup"]);
+    assert.match(
+      refused.reason ?? "",
+      /data\.components\] The release ships no component runxtime/,
+    );
+  });
+
   it("are refused a release where the disk is too small, before anything is touched", async () => {
     await prod.sh(`mkdir -p ${BACKUPS} && mount -t tmpfs -o size=200k tmpfs ${BACKUPS}`);
     const said = await prod.activate("b", { ...data(), preflight: { diskMarginMiB: 0 } });
