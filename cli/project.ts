@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { membersOf } from "../contract/fleet.ts";
-import { kindOf } from "../contract/stack-kind.ts";
+import { kindOf, type StackKind } from "../contract/stack-kind.ts";
 import { parseFleetSettings } from "../fleet-settings.ts";
 import { parseSettings, type Settings, SettingsError } from "../settings.ts";
 import { EXIT, Stop, UsageError } from "./exit-code.ts";
@@ -59,7 +59,8 @@ export function openProject(from: string): Project {
     const file = fileOf(folder, `Pulumi.${stack}`) ?? "";
     const { config: all, encryptionsalt: encryptionSalt } = read(file, stackFile);
     const given = ownConfig(all ?? {}, name);
-    if (Object.keys(given).length === 0) return [];
+    // One without a host has nothing to look at.
+    if (Object.keys(given).length === 0 || kindOfAll(given) === "cloud") return [];
     return [{ name: stack, file, encryptionSalt, ...settle({ ...defaults, ...given }, name) }];
   });
   return { name, directory, stacks };
@@ -150,7 +151,7 @@ function settle(
   raw: Record<string, unknown>,
   project: string,
 ): Pick<Stack, "host" | "settings" | "mistakes" | "members"> {
-  if (kindOf((name) => raw[name] !== undefined) === "fleet") return settleFleet(raw, project);
+  if (kindOfAll(raw) === "fleet") return settleFleet(raw, project);
   const host = named.safeParse(raw).data?.host.name ?? "?";
   try {
     return { host, settings: parseSettings(raw, project), mistakes: undefined };
@@ -158,6 +159,10 @@ function settle(
     if (!(error instanceof SettingsError)) throw error;
     return { host, settings: undefined, mistakes: error.message };
   }
+}
+
+function kindOfAll(raw: Record<string, unknown>): StackKind {
+  return kindOf((name) => raw[name] !== undefined);
 }
 
 function settleFleet(

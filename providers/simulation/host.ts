@@ -57,11 +57,14 @@ export class SimulatedHost {
       case "observe":
         return this.observe(given);
       case "health":
-        return { toplevel: this.current, failure: null };
+        return {
+          ...{ machineId: machineIdOf(this.name), currentSystem: this.current, reason: null },
+          probes: [],
+        };
       case "describe":
-        return this.describe(given.get("toplevel") ?? "");
+        return this.describe(given);
       case "missing":
-        return { missing: listOf(given, "paths").filter((path) => !this.has(path)), free: 1e12 };
+        return this.missing(given);
       case "references":
         return { pieces: listOf(given, "paths").map(() => [this.spec.pathBytes, []]) };
       case "root":
@@ -103,7 +106,13 @@ export class SimulatedHost {
     };
   }
 
-  private describe(toplevel: string): Description {
+  private missing(given: Arguments): { missing: string[]; free: number } {
+    const paths = (given.get("paths") ?? "").split("\n").filter(Boolean);
+    return { missing: paths.filter((path) => !this.has(path)), free: 1e12 };
+  }
+
+  private describe(given: Arguments): Description {
+    const toplevel = given.get("toplevel") ?? "";
     const release = releaseOf(toplevel);
     const { closurePaths, changedPaths, pathBytes, units } = this.spec;
     const paths = Array.from({ length: closurePaths - 1 }, (_, i): [string, number] => {
@@ -124,6 +133,7 @@ export class SimulatedHost {
       ),
       ...{ kernel: "kernel", initrd: "initrd", kernelParams: "", initInterface: "3" },
       inhibitors: null,
+      ...(given.has("paths") ? this.missing(given) : {}),
     };
   }
 

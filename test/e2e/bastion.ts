@@ -1,5 +1,5 @@
 // The host in the middle of a fleet: nixos-promote is on it, and it runs the steps of GitHub's jobs as its runner would.
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { environment } from "../../lab/env.ts";
@@ -13,7 +13,7 @@ export const EXAMPLE = `${ROOT}nixos/examples/fleet/`;
 const HOME = "/var/lib/github-runner";
 const WORK = `${HOME}/work`;
 const PROGRAM = [
-  ...["Pulumi.yaml", "start.ts", "index.ts", "settings.ts", "package.json"],
+  ...["Pulumi.yaml", "start.ts", "index.ts", "settings.ts", "fleet-settings.ts", "package.json"],
   ...["cli", "components", "contract", "host", "providers"],
 ];
 /** What no stack of a fleet loads. */
@@ -44,8 +44,12 @@ export class Bastion {
     const path = (environment(new Instance("any"))["PATH"] ?? "").split(":");
     mkdirSync(join(root, WORK), { recursive: true });
     cpSync(process.execPath, join(root, "usr/local/bin/node"));
-    for (const name of readdirSync(dirname(toolIn(path))))
-      cpSync(join(dirname(toolIn(path)), name), join(root, "usr/local/bin", name));
+    const tools = dirname(toolIn(path));
+    for (const name of readdirSync(tools))
+      cpSync(join(tools, name), join(root, "usr/local/bin", name));
+    // A language host that setup built has its program there; one that Pulumi ships has not.
+    if (existsSync(join(tools, "../libexec")))
+      cpSync(join(tools, "../libexec"), join(root, "usr/local/libexec"), { recursive: true });
     // What npm would make of the command that package.json names.
     const npx =
       '#!/bin/sh\n[ "$1" = promote ] && shift && exec node --disable-warning=ExperimentalWarning cli/main.ts "$@"\n';

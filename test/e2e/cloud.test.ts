@@ -47,7 +47,7 @@ describe("a stack without a host, by the real CLI", function () {
     assert.notEqual(code, 0);
     assert.match(
       output,
-      /\[traffic\.to\] wrong does not say that it runs a healthy\. No traffic was moved/,
+      /\[traffic\.active\] wrong does not say that it runs a healthy\. No traffic was moved/,
     );
   });
 

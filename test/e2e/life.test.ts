@@ -1,10 +1,12 @@
-// The life of a system, as its operator types it: six releases, two of them bad, three ways back, drift, a lost state.
+// The life of a system, as its operator types it: six releases, two of them bad, three ways back, drift, a lost
+// state, and at last another host in the place of prod.
 import assert from "node:assert/strict";
 import { readFileSync, rmSync } from "node:fs";
 import type { Sight } from "../../cli/sight.ts";
 import type { LedgerRecord } from "../../contract/ledger.ts";
 import type { LabHost } from "../../lab/lab.ts";
-import { assertRuns, invocations, isActive, REPOSITORY, touched, World } from "./world.ts";
+import { Swap } from "./swap.ts";
+import { assertRuns, invocations, isActive, REPOSITORY, touched, type World } from "./world.ts";
 
 const STACKS = ["grind", "prod"] as const;
 type Revision = keyof typeof HYPERVISORS;
@@ -24,14 +26,16 @@ type Expected = readonly [Revision, outcome?: LedgerRecord["outcome"]];
 
 describe("the life of a system", function () {
   this.timeout(480_000);
+  let swap: Swap;
   let world: World;
 
   before("a lab as new, whose builder keeps all releases of this story", async () => {
-    world = await World.open();
+    swap = await Swap.prepared();
+    world = swap.world;
     world.configure("grind", /(repo: .*\n)/, "$1    keep: 6\n");
   });
 
-  after("the lab goes", () => world?.close());
+  after("the lab goes", () => swap?.close());
 
   const promote = (args: readonly string[], options = {}) => world.project.promote(args, options);
 
@@ -53,14 +57,19 @@ describe("the life of a system", function () {
   }
 
   /** `status`, the host itself, its door, its ledger and Pulumi's state say the same. */
-  async function agree(grind: Expected, prod: Expected): Promise<void> {
+  async function agree(grind: Expected, prod: Expected, standby?: Expected): Promise<void> {
     const { stacks } = await document<{ stacks: (Sight & { stack: string })[] }>(0, ["status"]);
-    for (const [stack, [revision, outcome = "committed"]] of [
-      ["grind", grind],
-      ["prod", prod],
-    ] as const) {
-      const host = world[stack];
-      const [system, rev] = [await world.toplevel(revision, host), await commitOf(revision)];
+    const all = [
+      ["grind", world.grind, grind],
+      ["prod", world.prod, prod],
+      ["standby", swap.spare, standby],
+    ] as const;
+    for (const [stack, host, expected] of all) {
+      if (expected === undefined) continue;
+      const [revision, outcome = "committed"] = expected;
+      const configuration = stack === "grind" ? world.grind : world.prod;
+      const system = await world.toplevel(revision, configuration);
+      const rev = await commitOf(revision);
       const sight = stacks.find((one) => one.stack === stack);
       assert.ok(sight);
       assert.deepEqual(
@@ -202,14 +211,26 @@ describe("the life of a system", function () {
     await agree(["slow-migration"], ["a"]);
   });
 
-  // 12: the flip of the roles of the two hosts, then `agree` with the releases that each of them runs.
-
-  it("13 the pin goes, and prod follows grind again", async () => {
+  it("12 the pin goes, and prod follows grind again", async () => {
     await document(0, ["unpin"]);
     const { outcome } = await document<{ outcome: string }>(0, [
       ...["promote", "--skip-grind", "--yes"],
     ]);
     assert.equal(outcome, "promoted");
     await agree(["slow-migration"], ["slow-migration"]);
+  });
+
+  it("13 prod and its spare change roles: the spare rehearses the release first, then people get it", async () => {
+    await swap.describe();
+    await swap.up("standby");
+    await agree(["slow-migration"], ["slow-migration"], ["slow-migration"]);
+    await swap.up();
+    assert.equal(await swap.served(), "prod");
+    swap.activate("spare");
+    assert.match(await swap.preview(), /Public traffic goes from prod \(\S+\) to spare \(\S+\)/);
+    assert.equal(await swap.served(), "prod");
+    await swap.up();
+    assert.equal(await swap.served(), "spare");
+    await agree(["slow-migration"], ["slow-migration"], ["slow-migration"]);
   });
 });

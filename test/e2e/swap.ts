@@ -27,20 +27,32 @@ export class Swap {
 
   /** grind and prod run release a; spare is installed, and its stack has never been up. */
   static async open(): Promise<Swap> {
+    const swap = await Swap.prepared();
+    await swap.describe();
+    await swap.world.up("grind");
+    await swap.world.up("prod");
+    return swap;
+  }
+
+  /** The hosts as they are installed, of which no stack knows yet but those of grind and prod. */
+  static async prepared(): Promise<Swap> {
     const world = await World.open({ hosts: ["grind", "prod", "spare", "proxy"] });
     const swap = new Swap(world);
     await Promise.all([installProxy(swap.proxy), swap.#install()]);
+    return swap;
+  }
+
+  /** Stacks for spare and for the traffic. */
+  async describe(): Promise<void> {
+    const { world } = this;
     const { directory } = world.project;
     const prod = readFileSync(`${directory}/Pulumi.prod.yaml`, "utf8");
     writeFileSync(
       `${directory}/Pulumi.standby.yaml`,
       prod.replaceAll(/\b(host|to): choiros-prod/g, "$1: choiros-spare"),
     );
-    writeFileSync(`${directory}/Pulumi.traffic.yaml`, swap.#traffic());
+    writeFileSync(`${directory}/Pulumi.traffic.yaml`, this.#traffic());
     for (const stack of ["standby", "traffic"]) await world.project.must(["stack", "init", stack]);
-    await world.up("grind");
-    await world.up("prod");
-    return swap;
   }
 
   #traffic(): string {

@@ -51,6 +51,17 @@ describe("a project as its files say it", () => {
     );
   });
 
+  it("leaves out stacks that have no host, but what is around hosts", () => {
+    writeFileSync(
+      join(directory, "Pulumi.traffic.yaml"),
+      "config:\n  choiros:traffic: {kind: reverseProxy}\n",
+    );
+    assert.deepEqual(
+      openProject(directory).stacks.map(({ name }) => name),
+      ["grind", "prod"],
+    );
+  });
+
   it("keeps a stack whose settings are wrong, and says what is wrong with them", () => {
     writeFileSync(
       join(directory, "Pulumi.web.yaml"),
