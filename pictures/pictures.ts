@@ -35,12 +35,12 @@ async function tell(): Promise<void> {
   await log("plan-log", ["plan", plan]);
   await must(["--plan", plan, "--yes"]);
   await terminal("status", ["status"], 100);
-  await page("report", ["report"]);
+  await page("report", ["report"], ["dark"]);
   await world.push("c-prod");
   await world.up("grind");
   await world.failingUp("prod");
   await terminal("report-failed", ["report", "--stack", "prod"], 100);
-  await page("report-failed", ["report", "--stack", "prod"]);
+  await page("report-failed", ["report", "--stack", "prod"], ["light", "phone"]);
 }
 
 async function must(args: readonly string[]): Promise<string> {
@@ -72,18 +72,24 @@ function save(file: string, args: readonly string[], said: string, columns: numb
   console.log(`docs/pictures/${file}`);
 }
 
-async function page(name: string, args: readonly string[]): Promise<void> {
+const LOOKS = {
+  light: { width: 1000, height: 1100 },
+  dark: { width: 1000, height: 1100, scheme: "dark" },
+  phone: { width: 360, height: 1100 },
+} as const;
+
+async function page(
+  name: string,
+  args: readonly string[],
+  looks: readonly (keyof typeof LOOKS)[],
+): Promise<void> {
   const file = join(world.project.directory, `${name}.html`);
   await must([...args, "--html", file]);
   const browser = new Browser();
-  for (const [suffix, looking] of [
-    ["light", { width: 1000, height: 1100 }],
-    ["dark", { width: 1000, height: 1100, scheme: "dark" }],
-    ["phone", { width: 360, height: 1100 }],
-  ] as const) {
-    const { page: opened } = await browser.open(file, looking);
-    await opened.screenshot({ path: join(TARGET, `${name}-${suffix}.png`) });
-    console.log(`docs/pictures/${name}-${suffix}.png`);
+  for (const look of looks) {
+    const { page: opened } = await browser.open(file, LOOKS[look]);
+    await opened.screenshot({ path: join(TARGET, `${name}-${look}.png`) });
+    console.log(`docs/pictures/${name}-${look}.png`);
   }
   await browser.close();
 }
