@@ -69,10 +69,13 @@ describe("the look ahead, before the program is loaded", () => {
 
 describe("a call of a provider's function without Pulumi's SDK", () => {
   it("is written as the SDK reads it, whatever it asks", () => {
-    const json = fc.dictionary(
-      fc.string({ unit: "grapheme" }).filter((key) => key !== "__proto__"),
-      fc.jsonValue({ noUnicodeString: false, maxDepth: 3 }),
-    );
+    // The SDK's own maps lose a key that is called __proto__, however deep.
+    const json = fc
+      .dictionary(
+        fc.string({ unit: "grapheme" }),
+        fc.jsonValue({ noUnicodeString: false, maxDepth: 3 }),
+      )
+      .filter((args) => !JSON.stringify(args).includes('"__proto__":'));
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), json, (token, args) => {
         const plain = JSON.parse(JSON.stringify(args));
