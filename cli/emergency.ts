@@ -1,5 +1,5 @@
 import { Goal } from "../contract/goal.ts";
-import type { Links } from "../contract/links.ts";
+import { type Links, placeOf } from "../contract/links.ts";
 import type { SystemProfileInputs } from "../contract/resources.ts";
 import type { Verdict } from "../contract/verdict.ts";
 import { connectionOf } from "../contract/ways-to-host.ts";
@@ -35,7 +35,7 @@ export async function rollBackAlone(emergency: Emergency): Promise<ExitCode> {
   const { host } = stack.settings;
   requireThere(emergency);
   const links = linksOf(stack.settings, past);
-  const question = links && { directory: links.directory, names: Object.keys(links.files) };
+  const question = links && placeOf(links);
   const { currentSystem, links: lead = {} } = await observe(connectionOf(host), {
     links: question,
   });

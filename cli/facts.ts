@@ -1,7 +1,7 @@
 import { type Connection, connectionKey, describeConnection } from "../contract/connection.ts";
 import { type Examination, examination } from "../contract/examination.ts";
 import type { HostState } from "../contract/host-state.ts";
-import { connectionOf } from "../contract/ways-to-host.ts";
+import { connectionOf, countWays } from "../contract/ways-to-host.ts";
 import { call } from "../providers/executors/executor.ts";
 import { executorFor } from "../providers/executors/index.ts";
 import { observe } from "../providers/nixos/observation.ts";
@@ -35,7 +35,7 @@ export class Facts {
     const connection = connectionOf(settings.host);
     return this.#once(`state ${connectionKey(connection)}`, () =>
       within(
-        (settings.host.fallback === undefined ? 1 : 2) * LOOK_SECONDS,
+        countWays(settings.host) * LOOK_SECONDS,
         describeConnection(connection),
         observe(connection, questionOf(settings)),
       ),

@@ -5,12 +5,6 @@ export function textOf(flags: Flags, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** Of an option that may be given several times. */
-export function textsOf(flags: Flags, name: string): readonly string[] {
-  const value = flags[name];
-  return Array.isArray(value) ? (value as readonly string[]) : [];
-}
-
 export function isSet(flags: Flags, name: string): boolean {
   return flags[name] === true;
 }

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Call } from "./commands.ts";
-import { textsOf } from "./flags.ts";
+import { listOf } from "./flags.ts";
 import type { Project, SettledStack } from "./project.ts";
 import type { Showing } from "./pulumi.ts";
 
@@ -11,6 +11,6 @@ export function policiesOf(
   { settings }: Pick<SettledStack, "settings">,
 ): Showing {
   const own = (settings.policyPacks ?? []).map((pack) => resolve(directory, pack));
-  const given = textsOf(flags, "policy-pack").map((pack) => resolve(cwd, pack));
+  const given = listOf(flags, "policy-pack").map((pack) => resolve(cwd, pack));
   return { policyPacks: [...new Set([...own, ...given])] };
 }

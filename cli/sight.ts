@@ -2,6 +2,7 @@ import { z } from "zod";
 import { describeConnection } from "../contract/connection.ts";
 import type { HostState } from "../contract/host-state.ts";
 import { describeOperator, describeTime } from "../contract/job-record.ts";
+import { placeOf } from "../contract/links.ts";
 import { shortPath } from "../contract/store-path.ts";
 import { contractUnits } from "../contract/units.ts";
 import { verdict } from "../contract/verdict.ts";
@@ -92,8 +93,7 @@ export function questionOf({
 function linkedOf({ links, strategy }: Settings["activation"]): Linked | undefined {
   if (links === undefined) return undefined;
   return {
-    directory: links.directory,
-    names: Object.keys(links.files),
+    ...placeOf(links),
     alone: strategy === "links",
   };
 }

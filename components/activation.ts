@@ -3,7 +3,7 @@ import { canonicalJson } from "../contract/canonical-json.ts";
 import type { Data } from "../contract/data.ts";
 import type { Examinable } from "../contract/front.ts";
 import type { Keep } from "../contract/keep.ts";
-import type { Links } from "../contract/links.ts";
+import { type Links, placeOf } from "../contract/links.ts";
 import type { Preflight } from "../contract/preflight.ts";
 import type { Probe } from "../contract/probe.ts";
 import type {
@@ -146,9 +146,7 @@ export class Activation extends pulumi.ComponentResource {
 function examinableBy({ host, health, links }: ActivationArgs): Examinable {
   return {
     ...{ connection: host.connection, probes: health },
-    ...(links === undefined
-      ? {}
-      : { links: { directory: links.directory, names: Object.keys(links.files) } }),
+    ...(links === undefined ? {} : { links: placeOf(links) }),
   };
 }
 

@@ -52,3 +52,14 @@ function splitTarget(path: string): [string, string] {
   const at = path.indexOf("/", "/nix/store/".length);
   return at < 0 ? [path, ""] : [path.slice(0, at), path.slice(at + 1)];
 }
+
+/** Where the links are, to be asked where they lead. */
+export function placeOf({
+  directory,
+  files,
+}: {
+  readonly directory: string;
+  readonly files: object;
+}): { directory: string; names: string[] } {
+  return { directory, names: Object.keys(files) };
+}

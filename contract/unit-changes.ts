@@ -3,7 +3,7 @@ import { z } from "zod";
 const milliseconds = z.number().int().nullable().describe("Since the switch began");
 
 /** What became of one unit during a switch, by systemd's own word. */
-export const unitChange = z.object({
+const unitChange = z.object({
   unit: z.string(),
   change: z.enum(["started", "stopped", "restarted", "reloaded"]),
   from: milliseconds.describe("When it left its state, in milliseconds since the switch began"),

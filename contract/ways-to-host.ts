@@ -11,3 +11,8 @@ export function connectionOf({ connection, fallback, machineId = "" }: WaysToHos
   if (fallback === undefined) return connection;
   return { kind: "either", primary: connection, fallback, machineId };
 }
+
+/** How many ways there are to try, one after the other. */
+export function countWays({ fallback }: Pick<WaysToHost, "fallback">): number {
+  return fallback === undefined ? 1 : 2;
+}

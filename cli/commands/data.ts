@@ -48,7 +48,7 @@ async function list({ output }: Call, stack: SettledStack): Promise<ExitCode> {
 }
 
 /** A row for each backup, and below it what it holds. */
-export function backupLines(
+function backupLines(
   found: readonly KnownBackup[],
   output: Pick<Output, "width" | "paint" | "wrap">,
 ): string[] {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { connectionKey, describeConnection } from "../../contract/connection.ts";
+import { placeOf } from "../../contract/links.ts";
 import { completeProbe } from "../../contract/probe.ts";
 import { type Snapshot, snapshot as schema } from "../../contract/snapshot.ts";
 import { diffSnapshots, type SnapshotDiff } from "../../contract/snapshot-diff.ts";
@@ -93,9 +94,7 @@ export function questionOf({ host, release, activation, health }: Settings): {
   return {
     units: [...contractUnits(health)],
     directories: [...(data?.directories ?? [])],
-    ...(links === undefined
-      ? {}
-      : { links: { directory: links.directory, names: Object.keys(links.files) } }),
+    ...(links === undefined ? {} : { links: placeOf(links) }),
     ...(buildsHere ? { repo: release.repo } : {}),
   };
 }

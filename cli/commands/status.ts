@@ -1,5 +1,6 @@
 import { describeConnection } from "../../contract/connection.ts";
 import { describeTime } from "../../contract/job-record.ts";
+import { countWays } from "../../contract/ways-to-host.ts";
 import type { Difference } from "../../providers/nixos/drift.ts";
 import { observe } from "../../providers/nixos/observation.ts";
 import { dirtOf, uncleanOf } from "../clean.ts";
@@ -81,9 +82,8 @@ async function look(stack: Stack, facts: Facts | undefined): Promise<Seen[]> {
 
 function glance(settings: Watched): Promise<Sight> {
   const host = describeConnection(settings.host.connection);
-  const ways = settings.host.fallback === undefined ? 1 : 2;
   const ask: typeof observe = (...question) =>
-    within(ways * LOOK_SECONDS, host, observe(...question));
+    within(countWays(settings.host) * LOOK_SECONDS, host, observe(...question));
   return lookAt(settings, ask);
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Goal, mode } from "../../contract/goal.ts";
 import type { HostState } from "../../contract/host-state.ts";
+import { placeOf } from "../../contract/links.ts";
 import type { Probe } from "../../contract/probe.ts";
 import type { Live, SystemProfileInputs, SystemProfileOutputs } from "../../contract/resources.ts";
 import { shortPath } from "../../contract/store-path.ts";
@@ -37,7 +38,7 @@ export function seenOf(state: HostState, wanted: Wanted): Seen {
 export function questionOf({ probes, links }: Pick<Wanted, "probes" | "links">) {
   const units = contractUnits(probes);
   if (links === undefined) return { units };
-  return { units, links: { directory: links.directory, names: Object.keys(links.files) } };
+  return { units, links: placeOf(links) };
 }
 
 export function liveOf(state: HostState): Live {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Examinable } from "../../contract/front.ts";
 import { Goal } from "../../contract/goal.ts";
+import { placeOf } from "../../contract/links.ts";
 import type { ClosureInputs, SystemProfileInputs } from "../../contract/resources.ts";
 import { type GateInputs, gateInputs } from "../../contract/rollout.ts";
 import { Failure } from "../errors.ts";
@@ -120,6 +121,6 @@ function examinationOf({ connection, probes, links }: SystemProfileInputs): Exam
   if (links === undefined) return { connection, probes };
   return {
     ...{ connection, probes },
-    links: { directory: links.directory, names: Object.keys(links.files) },
+    links: placeOf(links),
   };
 }

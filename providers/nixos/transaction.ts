@@ -164,7 +164,7 @@ async function confirmOver(executor: Executor, id: string): Promise<string | und
   }
 }
 
-export function longest(probe: Probe): number {
+function longest(probe: Probe): number {
   const whole = completeProbe(probe) as {
     graceSeconds: number;
     deadlineSeconds: number;

@@ -96,7 +96,7 @@ export function isTarget(unit: string): boolean {
   return unit.endsWith(".target");
 }
 
-export function isTemplate(unit: string): boolean {
+function isTemplate(unit: string): boolean {
   return /@\.[a-z]+$/.test(unit);
 }
 
