@@ -27,18 +27,39 @@ export function printRunning(path: readonly string[], milliseconds: number): voi
   console.log(`${indent(path.length)}… ${path.at(-1)}: ${duration(milliseconds)} so far`);
 }
 
-/** Failures once more, since they have scrolled away; skipped tests with their reasons; the totals last. */
+/**
+ * Failures once more, since they have scrolled away; skipped tests with their reasons; then what failed in a line each, as
+ * those who keep a log often keep its end alone; the totals last.
+ */
 export function printSummary(results: Results, milliseconds: number): void {
-  for (const { path, detail } of results.of("failed")) {
+  const failed = results.of("failed");
+  for (const { path, detail } of failed) {
     console.log(`\n${MARKS.failed} ${path.join(" › ")}\n${block(detail ?? "", 1)}`);
   }
-  const skipped = results.of("skipped");
-  if (skipped.length > 0) console.log("\nSkipped:");
-  for (const { path, detail } of skipped) {
-    console.log(`  ${MARKS.skipped} ${path.join(" › ")}: ${detail}`);
+  printSkipped(results.of("skipped"));
+  if (failed.length > 1) console.log("\nFailed:");
+  for (const { path, detail } of failed.length > 1 ? failed : []) {
+    console.log(`  ${MARKS.failed} ${path.join(" › ")}: ${firstLine(detail)}`);
   }
   console.log(`\nThis took ${duration(milliseconds)}.`);
   console.log(results.totals);
+}
+
+/** Tests of one suite that lack the same thing are told together. */
+function printSkipped(skipped: readonly Result[]): void {
+  if (skipped.length > 0) console.log("\nSkipped:");
+  const suite = ({ path, detail }: Result) => JSON.stringify([path.slice(0, -1), detail]);
+  for (const [first, ...others] of Map.groupBy(skipped, suite).values()) {
+    if (first === undefined) continue;
+    const { path, detail } = first;
+    const more = others.length === 0 ? "" : ` (and ${others.length} more of it)`;
+    console.log(`  ${MARKS.skipped} ${path.join(" › ")}${more}: ${detail}`);
+  }
+}
+
+function firstLine(detail = ""): string {
+  const [line = ""] = detail.trim().split("\n");
+  return line.length > 160 ? `${line.slice(0, 159)}…` : line;
 }
 
 export function duration(milliseconds: number): string {

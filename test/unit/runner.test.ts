@@ -42,11 +42,25 @@ describe("npm test", function () {
       `${skip} describe("all", () => {
         before(function () { skip(this, "no cloud"); });
         it("needs a cloud", () => {});
+        it("needs it, too", () => {});
       });`,
     );
     const { stdout } = project.run("--only", "unit");
     assert.match(stdout, /unit › needs aws: no plugin/);
-    assert.match(stdout, /unit › all › needs a cloud: no cloud/);
+    assert.match(stdout, /unit › all › needs a cloud \(and 1 more of it\): no cloud/);
+  });
+
+  it("names what failed once more right before the end", () => {
+    const wrong = (why: string) => `throw new Error("${why}\\nand then");`;
+    project.tests(
+      "unit/a",
+      `it("one", () => { ${wrong("a")} }); it("two", () => { ${wrong("b")} });`,
+    );
+    const { stdout } = project.run("--only", "unit");
+    assert.match(
+      stdout,
+      /\nFailed:\n {2}✗ unit › one: Error: a\n {2}✗ unit › two: Error: b\n\nThis took .*\n0 passed, 2 failed/,
+    );
   });
 
   it("succeeds when tests passed and none failed", () => {
