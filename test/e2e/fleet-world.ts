@@ -66,7 +66,7 @@ export class FleetWorld {
           name: "hypervisor",
           kind: "http",
           url: "http://127.0.0.1:9090/login",
-          deadlineSeconds: 8,
+          deadlineSeconds: 20,
         },
         { name: "judge", kind: "command", argv: ill, deadlineSeconds: 1 },
       ],

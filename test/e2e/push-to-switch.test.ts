@@ -49,7 +49,7 @@ describe("push to switch", function () {
     world = await World.open();
     copyFileSync(`${EXAMPLE}Pulumi.prod.yaml`, world.project.stackFile("prod"));
     world.configure("prod", REPOSITORY, HUB);
-    world.configure("prod", /deadlineSeconds: \d+/g, "deadlineSeconds: 8");
+    world.configure("prod", /deadlineSeconds: \d+/g, "deadlineSeconds: 20");
     const { grind, prod } = world;
     await grind.must(["git", "clone", "--quiet", "--bare", REPOSITORY, HUB]);
     await grind.must(["git", "clone", "--quiet", HUB, "/root/developer"]);

@@ -50,7 +50,7 @@ export class World {
     if (ssm) await lab.ssm.online();
     const world = new World(lab);
     for (const stack of ["grind", "prod"] as const)
-      world.configure(stack, /deadlineSeconds: \d+/g, "deadlineSeconds: 8");
+      world.configure(stack, /deadlineSeconds: \d+/g, "deadlineSeconds: 20");
     await world.project.initStacks();
     return world;
   }
