@@ -32,7 +32,7 @@ const releaseOfFleet = z.discriminatedUnion("from", [
 ]);
 
 /** The configuration of a stack with many hosts. */
-const fleetSettings = z
+export const fleetSettings = z
   .strictObject({
     fleet,
     only: only.optional().describe("The others are left alone, and not looked at."),

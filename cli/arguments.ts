@@ -38,8 +38,13 @@ export function parse<C extends Taken>(
   const name = given ?? DEFAULT_COMMAND;
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) throw new UsageError(unknownCommand(name, Object.keys(commands)));
-  const { values, positionals } = read(name, command, argv.slice(given === undefined ? 0 : 1));
-  return { name: given, command, flags: { ...values, operands: positionals } };
+  try {
+    const { values, positionals } = read(name, command, argv.slice(given === undefined ? 0 : 1));
+    return { name: given, command, flags: { ...values, operands: positionals } };
+  } catch (error) {
+    const late = given === undefined && argv.find((word) => Object.hasOwn(commands, word));
+    throw late ? new UsageError(`The command comes first: promote ${late} …`) : error;
+  }
 }
 
 function read(name: string, { options, operands }: Taken, args: readonly string[]) {

@@ -11,6 +11,7 @@ import { type Finding, Findings } from "./finding.ts";
 import type { Output } from "./output.ts";
 import type { SettledStack, Stack } from "./project.ts";
 import type { Pulumi } from "./pulumi.ts";
+import type { Watched } from "./sight.ts";
 import { plain } from "./text.ts";
 import { within } from "./within.ts";
 
@@ -31,8 +32,14 @@ export async function checkup(
 }
 
 function checksOf(pulumi: Pulumi, facts: Facts, stack: Stack): Promise<Findings>[] {
-  const { name, settings } = stack;
+  const { name, settings, members } = stack;
   const found = new Findings(name);
+  if (members !== undefined)
+    return [
+      Promise.resolve(found.ok("settings", `no mistakes; ${members.length} hosts`)),
+      guarded(name, "backend", checkBackend(pulumi, stack)),
+      ...members.map((member) => checkMember(facts, name, member)),
+    ];
   if (settings === undefined) {
     found.fail("settings", stack.mistakes ?? "", `Correct ${stack.file}: see docs/settings.md.`);
     return [Promise.resolve(found)];
@@ -55,6 +62,15 @@ function checksOf(pulumi: Pulumi, facts: Facts, stack: Stack): Promise<Findings>
           guarded(name, "history", checkHistory(facts, settled, release)),
         ]),
   ];
+}
+
+/** One of many hosts: a line where nothing is the matter. */
+async function checkMember(facts: Facts, stack: string, member: Watched): Promise<Findings> {
+  const host = member.host.name;
+  const place = `${stack}, ${host}`;
+  const found = await guarded(place, "host", checkHost(facts, { name: place, settings: member }));
+  if (found.list.some(({ state }) => state !== "ok")) return found;
+  return new Findings(stack).ok(host, found.list.map(({ about }) => about).join(", "));
 }
 
 /** The settings by which what a stack runs is built, where this project has them. */

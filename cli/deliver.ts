@@ -1,30 +1,35 @@
 import { writeFileSync } from "node:fs";
-import { resolve } from "node:path";
 import type { Call } from "./commands.ts";
+import { destination } from "./destination.ts";
 import { UsageError } from "./exit-code.ts";
 import { textOf } from "./flags.ts";
 
-export type Format = "json" | "env";
+/** Of a command whose answer is a document: in which form, and what brings it to where it is wanted. */
+interface Delivery {
+  /** `--format`: JSON, or lines of `key=value`. */
+  readonly format: "json" | "env";
+  /** To the file of `--output`, or to stdout. */
+  deliver(text: string, what: string): void;
+}
 
-/** `--format` of a command whose answer is a document: JSON, or lines of `key=value`. */
-export function formatOf({ flags, output }: Call): Format {
+export function deliveryOf(call: Call): Delivery {
+  const { flags, output } = call;
   const format = textOf(flags, "format") ?? "json";
   if (format !== "json" && format !== "env")
     throw new UsageError(`--format is json or env, not ${format}.`);
   if (output.json && format === "env")
     throw new UsageError("--json and --format env exclude each other.");
-  return format;
-}
-
-/** To the file of `--output`, or to stdout. */
-export function deliver({ flags, output, cwd }: Call, text: string, what: string): void {
-  const file = textOf(flags, "output");
-  if (file === undefined) {
+  const file = destination(call, "output");
+  const deliver = (text: string, what: string) => {
     output.endProgress();
-    process.stdout.write(text);
-    return;
-  }
-  writeFileSync(resolve(cwd, file), text);
-  output.line(`${what}: ${file}`);
-  output.document({ file });
+    if (file === undefined) {
+      process.stdout.write(text);
+      return;
+    }
+    writeFileSync(file, text);
+    const named = textOf(flags, "output");
+    output.line(`${what}: ${named}`);
+    output.document({ file: named });
+  };
+  return { format, deliver };
 }

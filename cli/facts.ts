@@ -6,7 +6,7 @@ import { call } from "../providers/executors/executor.ts";
 import { executorFor } from "../providers/executors/index.ts";
 import { observe } from "../providers/nixos/observation.ts";
 import type { Project, SettledStack } from "./project.ts";
-import { questionOf } from "./sight.ts";
+import { questionOf, type Watched } from "./sight.ts";
 import { within } from "./within.ts";
 
 const LOOK_SECONDS = 20;
@@ -30,8 +30,8 @@ export class Facts {
     this.#project = project;
   }
 
-  /** What a stack's host runs. */
-  state({ settings }: SettledStack): Promise<HostState> {
+  /** What a host runs. */
+  state({ settings }: { readonly settings: Watched }): Promise<HostState> {
     const connection = connectionOf(settings.host);
     return this.#once(`state ${connectionKey(connection)}`, () =>
       within(

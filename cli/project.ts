@@ -32,6 +32,8 @@ export interface Project {
   readonly name: string;
   readonly directory: string;
   readonly stacks: readonly Stack[];
+  /** Of the project, too, but without a host to look at. */
+  readonly hostless: readonly string[];
 }
 
 export interface SettledStack extends Stack {
@@ -55,21 +57,26 @@ export function openProject(from: string): Project {
   const { name, stackConfigDir, config } = read(file, projectFile);
   const defaults = defaultsOf(config ?? {}, name);
   const folder = stackConfigDir === undefined ? directory : resolve(directory, stackConfigDir);
-  const stacks = stackNames(folder).flatMap((stack) => {
+  const names = stackNames(folder);
+  const stacks = names.flatMap((stack) => {
     const file = fileOf(folder, `Pulumi.${stack}`) ?? "";
     const { config: all, encryptionsalt: encryptionSalt } = read(file, stackFile);
     const given = ownConfig(all ?? {}, name);
-    // One without a host has nothing to look at.
     if (Object.keys(given).length === 0 || kindOfAll(given) === "cloud") return [];
     return [{ name: stack, file, encryptionSalt, ...settle({ ...defaults, ...given }, name) }];
   });
-  return { name, directory, stacks };
+  const hostless = names.filter((stack) => stacks.every((one) => one.name !== stack));
+  return { name, directory, stacks, hostless };
 }
 
-export function stackNamed({ stacks, directory }: Project, name: string): Stack {
+export function stackNamed({ stacks, hostless, directory }: Project, name: string): Stack {
   const found = stacks.find((stack) => stack.name === name);
   if (found !== undefined) return found;
   const known = stacks.map((stack) => stack.name).join(", ");
+  if (hostless.includes(name))
+    throw new UsageError(
+      `The stack ${name} has no host, and this command is about hosts. For what it has: pulumi preview --stack ${name}. ${known === "" ? "" : `Stacks with hosts: ${known}.`}`.trimEnd(),
+    );
   throw new UsageError(
     `There is no stack ${name} with our settings in ${directory}. ${known === "" ? "It has none." : `It has: ${known}.`} Give another --stack, or write Pulumi.${name}.yaml: see docs/settings.md.`,
   );
@@ -176,7 +183,8 @@ function settleFleet(
       ...{ host, activation },
       health: fleet.roles[role ?? ""]?.health ?? health,
     }));
-    const mistakes = "This stack has many hosts, and the command is for a stack with one.";
+    const mistakes =
+      "This stack has many hosts, and the command is for a stack with one. promote status and promote doctor know all of them; pulumi preview and pulumi up do the rest.";
     return { ...many, members, mistakes };
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;

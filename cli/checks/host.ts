@@ -5,13 +5,18 @@ import { Failure } from "../../providers/errors.ts";
 import { detourOf } from "../../providers/executors/index.ts";
 import type { Facts } from "../facts.ts";
 import { Findings } from "../finding.ts";
-import type { SettledStack } from "../project.ts";
-import { sightOf } from "../sight.ts";
+import { sightOf, type Watched } from "../sight.ts";
 
 const MIB = 1048576;
 
+/** A host and the place that findings about it are told under. */
+interface Checked {
+  readonly name: string;
+  readonly settings: Watched;
+}
+
 /** The way to the host, whether it is the right one, and what would keep it from taking a release. */
-export async function checkHost(facts: Facts, stack: SettledStack): Promise<Findings> {
+export async function checkHost(facts: Facts, stack: Checked): Promise<Findings> {
   const found = new Findings(stack.name);
   let state: HostState;
   try {
@@ -28,7 +33,7 @@ export async function checkHost(facts: Facts, stack: SettledStack): Promise<Find
   return found;
 }
 
-function fixOf({ kind }: Failure, { settings }: SettledStack): string {
+function fixOf({ kind }: Failure, { settings }: Checked): string {
   const { connection } = settings.host;
   if (connection.kind !== "ssh") return "See docs/aws-ssm.md.";
   const user = connection.user === undefined ? "" : `${connection.user}@`;
@@ -38,7 +43,7 @@ function fixOf({ kind }: Failure, { settings }: SettledStack): string {
   return `Look whether it is up: ${by} true`;
 }
 
-function checkWay({ settings }: SettledStack, found: Findings): Findings {
+function checkWay({ settings }: Checked, found: Findings): Findings {
   const { connection } = settings.host;
   const way = describeConnection(connection);
   const detour = detourOf(connectionOf(settings.host));
@@ -60,7 +65,7 @@ function checkWay({ settings }: SettledStack, found: Findings): Findings {
   );
 }
 
-function checkIdentity(state: HostState, { settings }: SettledStack, found: Findings): void {
+function checkIdentity(state: HostState, { settings }: Checked, found: Findings): void {
   const { machineId, name } = settings.host;
   if (state.currentSystem === null)
     found.fail(
@@ -84,7 +89,7 @@ function checkIdentity(state: HostState, { settings }: SettledStack, found: Find
   found.ok("nix", state.nixVersion);
 }
 
-function checkCondition(state: HostState, { settings }: SettledStack, found: Findings): void {
+function checkCondition(state: HostState, { settings }: Checked, found: Findings): void {
   const sight = sightOf(state, settings);
   if (sight.health === "busy")
     found.warn(
@@ -113,7 +118,7 @@ function checkCondition(state: HostState, { settings }: SettledStack, found: Fin
     );
 }
 
-async function checkRoom(facts: Facts, stack: SettledStack, found: Findings): Promise<void> {
+async function checkRoom(facts: Facts, stack: Checked, found: Findings): Promise<void> {
   const { diskMarginMiB, memoryMarginMiB } = stack.settings.activation.preflight;
   const { free, memory } = await facts.examine(connectionOf(stack.settings.host));
   const short = Object.entries(free).filter(

@@ -10,7 +10,8 @@ export async function checkMachine(pulumi: Pulumi, stacks: readonly Stack[]): Pr
   const found = new Findings(HERE);
   found.ok("node", process.versions.node);
   const settings = stacks.flatMap((stack) => stack.settings ?? []);
-  const usesSsh = settings.some(({ host }) => host.connection.kind === "ssh");
+  const watched = [...settings, ...stacks.flatMap(({ members }) => members ?? [])];
+  const usesSsh = watched.some(({ host }) => host.connection.kind === "ssh");
   const relays = settings.some(({ copy }) => copy.via === "relay");
   await Promise.all([
     checkPulumi(pulumi, found),

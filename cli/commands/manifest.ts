@@ -2,7 +2,7 @@ import { manifest as schema } from "../../contract/manifest.ts";
 import { formatManifestEnv, manifestEnvOf } from "../../contract/manifest-env.ts";
 import type { Settings } from "../../settings.ts";
 import type { Call } from "../commands.ts";
-import { deliver, formatOf } from "../deliver.ts";
+import { deliveryOf } from "../deliver.ts";
 import { EXIT, type ExitCode, Stop } from "../exit-code.ts";
 import { Facts } from "../facts.ts";
 import { textOf } from "../flags.ts";
@@ -14,7 +14,7 @@ import { releasesInHistory } from "../stack-history.ts";
 
 export async function manifest(given: Call): Promise<ExitCode> {
   const { flags, output, cwd } = given;
-  const format = formatOf(given);
+  const { format, deliver } = deliveryOf(given);
   const project = openProject(cwd);
   const stack = settled(stackNamed(project, textOf(flags, "stack") ?? DEFAULT_STACK));
   const { name } = stack.settings.host;
@@ -29,7 +29,7 @@ export async function manifest(given: Call): Promise<ExitCode> {
     );
   const source = new Facts(project).buildingStack(stack) ?? stack;
   const told = format === "env" ? asEnv(text, stack, source) : `${text.trimEnd()}\n`;
-  deliver(given, told, `release ${past.rev.slice(0, 12)}`);
+  deliver(told, `release ${past.rev.slice(0, 12)}`);
   return EXIT.done;
 }
 

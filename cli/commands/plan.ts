@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { PlanDocument } from "../../contract/plan.ts";
 import type { Call } from "../commands.ts";
+import { destination } from "../destination.ts";
 import { EXIT, type ExitCode, Stop, UsageError } from "../exit-code.ts";
 import { isSet, operandsOf, textOf } from "../flags.ts";
 import { readPlan, savePlan } from "../plan/file.ts";
@@ -17,9 +18,9 @@ export async function plan(call: Call): Promise<ExitCode> {
   if (isSet(flags, "markdown") && output.json)
     throw new UsageError("--json and --markdown exclude each other.");
   const [kept] = operandsOf(flags);
+  const file = destination(call, "output");
   const document = kept === undefined ? await make(call) : readPlan(resolve(cwd, kept));
-  const file = textOf(flags, "output");
-  if (file !== undefined) savePlan(resolve(cwd, file), document);
+  if (file !== undefined) savePlan(file, document);
   output.endProgress();
   if (isSet(flags, "markdown")) process.stdout.write(planMarkdown(document));
   else for (const line of planLines(document, output)) output.line(line);

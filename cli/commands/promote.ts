@@ -2,14 +2,16 @@ import { carryOut, requireHealthy } from "../carry-out.ts";
 import { checkHistory } from "../checks/history.ts";
 import { buildingOf, checkup, findingLines } from "../checkup.ts";
 import type { Call } from "../commands.ts";
+import { destination } from "../destination.ts";
 import { EXIT, type ExitCode, Stop, UsageError } from "../exit-code.ts";
 import { Facts } from "../facts.ts";
 import type { Finding } from "../finding.ts";
 import { isSet, textOf } from "../flags.ts";
 import { type Offer, offerOf } from "../offer.ts";
 import { describePin } from "../pin.ts";
+import { savePlan } from "../plan/file.ts";
 import { planOf } from "../plan/make.ts";
-import { requireAsReviewed, reviewedPlan, save, stackOf } from "../plan/reviewed.ts";
+import { requireAsReviewed, reviewedPlan, stackOf } from "../plan/reviewed.ts";
 import { policiesOf } from "../policies.ts";
 import {
   DEFAULT_STACK,
@@ -34,6 +36,7 @@ export interface Route {
 export async function promote(call: Call): Promise<ExitCode> {
   const { flags, output, cwd } = call;
   const project = openProject(cwd);
+  const planFile = destination(call, "save-plan");
   const reviewed = reviewedPlan(call);
   const route = routeOf(
     project,
@@ -71,7 +74,7 @@ export async function promote(call: Call): Promise<ExitCode> {
     preview: { changes, messages },
     plan: plan ?? null,
   };
-  if (plan !== undefined) save(call, plan);
+  if (plan !== undefined && planFile !== undefined) savePlan(planFile, plan);
   if (changesNothing(preview)) {
     const sight = await requireHealthy(target, output);
     output.document({ ...about, outcome: "nothing to do", sight });

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
-import { resolve } from "node:path";
 import type { History } from "../../contract/ledger.ts";
 import { Failure } from "../../providers/errors.ts";
 import type { Call } from "../commands.ts";
+import { destination } from "../destination.ts";
 import { EXIT, type ExitCode, UsageError } from "../exit-code.ts";
 import { isSet, operandsOf, textOf } from "../flags.ts";
 import {
@@ -27,16 +27,16 @@ import { reportLines } from "../report/text.ts";
 
 /** What a release did, from the records of the hosts themselves. */
 export async function report(call: Call): Promise<ExitCode> {
-  const { flags, output, cwd } = call;
+  const { flags, output } = call;
   if (isSet(flags, "markdown") && output.json)
     throw new UsageError("--json and --markdown exclude each other.");
+  const file = destination(call, "html");
   const document = await collect(call);
-  const file = textOf(flags, "html");
-  if (file !== undefined) writeFileSync(resolve(cwd, file), reportPage(document));
+  if (file !== undefined) writeFileSync(file, reportPage(document));
   output.endProgress();
   if (isSet(flags, "markdown")) process.stdout.write(reportMarkdown(document));
   else for (const line of reportLines(document, output)) output.line(line);
-  if (file !== undefined) output.line(`report: ${file}`);
+  if (file !== undefined) output.line(`report: ${textOf(flags, "html")}`);
   output.document(document);
   return document.hosts.some(({ error }) => error !== null) ? EXIT.unknown : EXIT.done;
 }

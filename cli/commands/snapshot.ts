@@ -13,7 +13,7 @@ import { call } from "../../providers/executors/executor.ts";
 import { executorFor } from "../../providers/executors/index.ts";
 import type { Settings } from "../../settings.ts";
 import type { Call } from "../commands.ts";
-import { deliver, formatOf } from "../deliver.ts";
+import { deliveryOf } from "../deliver.ts";
 import { EXIT, type ExitCode, UsageError } from "../exit-code.ts";
 import { operandsOf, textOf } from "../flags.ts";
 import type { Output } from "../output.ts";
@@ -45,11 +45,11 @@ export async function snapshot(given: Call): Promise<ExitCode> {
 
 async function take(given: Call): Promise<ExitCode> {
   const { flags, output, cwd } = given;
-  const format = formatOf(given);
+  const { format, deliver } = deliveryOf(given);
   const stack = chosen(openProject(cwd), textOf(flags, "stack"), textOf(flags, "host"));
   const seen = await snapshotOf(stack, output);
   const text = format === "env" ? exportSnapshot(seen) : `${JSON.stringify(seen, undefined, 2)}\n`;
-  deliver(given, text, `${stack.settings.host.name} as it is now`);
+  deliver(text, `${stack.settings.host.name} as it is now`);
   return EXIT.done;
 }
 

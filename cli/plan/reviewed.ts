@@ -5,7 +5,7 @@ import { EXIT, Stop, UsageError } from "../exit-code.ts";
 import { textOf } from "../flags.ts";
 import type { Project } from "../project.ts";
 import { changesSince } from "./compare.ts";
-import { readPlan, savePlan } from "./file.ts";
+import { readPlan } from "./file.ts";
 
 /** A plan that somebody has read, and that alone is to be done. */
 export interface Reviewed {
@@ -43,10 +43,4 @@ export function requireAsReviewed(
       `Make a new plan, and review that: promote plan --stack ${reviewed.stack} -o FILE`,
     { ...about, changes },
   );
-}
-
-/** Keeps the plan where `--save-plan` says. */
-export function save({ flags, cwd }: Call, plan: PlanDocument): void {
-  const file = textOf(flags, "save-plan");
-  if (file !== undefined) savePlan(resolve(cwd, file), plan);
 }

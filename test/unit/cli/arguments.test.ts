@@ -54,6 +54,8 @@ describe("the arguments of the command line", () => {
     [["__proto__"], 'There is no command "__proto__". See: promote --help'],
     [["status", "--no-such"], "Unknown option '--no-such'. See: promote status --help"],
     [["status", "x"], 'status takes no arguments: what is "x"? See: promote status --help'],
+    [["--yes", "status"], "The command comes first: promote status …"],
+    [["--json", "--expect-clean", "status"], "The command comes first: promote status …"],
     [["compare", "a"], "compare needs B. See: promote compare --help"],
     [
       ["compare", "a", "b", "c"],

@@ -62,6 +62,23 @@ describe("a project as its files say it", () => {
     );
   });
 
+  it("tells of such a stack what it is when somebody means it", () => {
+    writeFileSync(join(directory, "Pulumi.traffic.yaml"), "config:\n  choiros:traffic: {}\n");
+    const { code, message } = stopOf(() => stackNamed(openProject(directory), "traffic"));
+    assert.equal(code, EXIT.usage);
+    assert.match(message, /^The stack traffic has no host, .*pulumi preview --stack traffic\./);
+  });
+
+  it("knows the hosts of a stack with many, and which commands do", () => {
+    copyFileSync(
+      join(ROOT, "docs/examples/Pulumi.fleet.yaml"),
+      join(directory, "Pulumi.fleet.yaml"),
+    );
+    const stack = stackNamed(openProject(directory), "fleet");
+    assert.equal(stack.members?.length, 8);
+    assert.match(stopOf(() => settled(stack)).message, /many hosts.*promote doctor know/);
+  });
+
   it("keeps a stack whose settings are wrong, and says what is wrong with them", () => {
     writeFileSync(
       join(directory, "Pulumi.web.yaml"),
