@@ -18,9 +18,9 @@ export const COMMON: Options = {
 };
 
 /** The command that runs when none is named. */
-export const DEFAULT_COMMAND = "promote";
+const DEFAULT_COMMAND = "promote";
 
-export interface Parsed<C> {
+interface Parsed<C> {
   /** Undefined if it was not named. */
   readonly name: string | undefined;
   readonly command: C;

@@ -73,7 +73,7 @@ export function chosenDirectories(
   );
 }
 
-export interface Restore {
+interface Restore {
   readonly stack: SettledStack;
   readonly backup: Backup;
   readonly directories: readonly string[];

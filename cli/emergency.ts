@@ -21,7 +21,7 @@ import type { Project, SettledStack } from "./project.ts";
 import { requireYes } from "./question.ts";
 import { plain } from "./text.ts";
 
-export interface Emergency {
+interface Emergency {
   readonly project: Project;
   readonly stack: SettledStack;
   readonly past: Past;
@@ -74,7 +74,7 @@ function requireThere({ stack, past }: Emergency): void {
 }
 
 /** The links of the settings, each to where it led in that release: what `pulumi up` would ask for. */
-export function linksOf({ activation, host }: Settings, past: Past): Links | undefined {
+function linksOf({ activation, host }: Settings, past: Past): Links | undefined {
   const { links } = activation;
   if (links === undefined) return undefined;
   const components = new Map<string, string>();

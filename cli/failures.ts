@@ -11,6 +11,6 @@ export function asStop(error: unknown): Stop {
   return new Stop(EXIT.failed, `This is a fault of promote itself: ${said}`);
 }
 
-export function exitCodeOf(kind: FailureKind): ExitCode {
+function exitCodeOf(kind: FailureKind): ExitCode {
   return kind === "refused" || kind === "script" ? EXIT.failed : EXIT.unknown;
 }

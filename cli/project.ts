@@ -32,8 +32,16 @@ export interface Project {
   readonly name: string;
   readonly directory: string;
   readonly stacks: readonly Stack[];
-  /** Of the project, too, but without a host to look at. */
-  readonly hostless: readonly string[];
+  /** Those without a host: there is nothing to look at. */
+  readonly around: readonly StackAround[];
+}
+
+/** A stack of what is around hosts. */
+export interface StackAround {
+  readonly name: string;
+  readonly file: string;
+  /** Our settings by their plain names, as they are written. */
+  readonly given: Readonly<Record<string, unknown>>;
 }
 
 export interface SettledStack extends Stack {
@@ -57,23 +65,30 @@ export function openProject(from: string): Project {
   const { name, stackConfigDir, config } = read(file, projectFile);
   const defaults = defaultsOf(config ?? {}, name);
   const folder = stackConfigDir === undefined ? directory : resolve(directory, stackConfigDir);
-  const names = stackNames(folder);
-  const stacks = names.flatMap((stack) => {
+  const stacks: Stack[] = [];
+  const around: StackAround[] = [];
+  for (const stack of stackNames(folder)) {
     const file = fileOf(folder, `Pulumi.${stack}`) ?? "";
     const { config: all, encryptionsalt: encryptionSalt } = read(file, stackFile);
     const given = ownConfig(all ?? {}, name);
-    if (Object.keys(given).length === 0 || kindOfAll(given) === "cloud") return [];
-    return [{ name: stack, file, encryptionSalt, ...settle({ ...defaults, ...given }, name) }];
-  });
-  const hostless = names.filter((stack) => stacks.every((one) => one.name !== stack));
-  return { name, directory, stacks, hostless };
+    if (Object.keys(given).length === 0) continue;
+    if (kindOfAll(given) === "cloud") around.push({ name: stack, file, given });
+    else
+      stacks.push({
+        name: stack,
+        file,
+        encryptionSalt,
+        ...settle({ ...defaults, ...given }, name),
+      });
+  }
+  return { name, directory, stacks, around };
 }
 
-export function stackNamed({ stacks, hostless, directory }: Project, name: string): Stack {
+export function stackNamed({ stacks, around, directory }: Project, name: string): Stack {
   const found = stacks.find((stack) => stack.name === name);
   if (found !== undefined) return found;
   const known = stacks.map((stack) => stack.name).join(", ");
-  if (hostless.includes(name))
+  if (around.some((stack) => stack.name === name))
     throw new UsageError(
       `The stack ${name} has no host, and this command is about hosts. For what it has: pulumi preview --stack ${name}. ${known === "" ? "" : `Stacks with hosts: ${known}.`}`.trimEnd(),
     );

@@ -53,7 +53,7 @@ export interface Sight {
   readonly error: { readonly kind: FailureKind; readonly message: string } | null;
 }
 
-export interface LastTransaction {
+interface LastTransaction {
   readonly id: string;
   readonly outcome: string;
   readonly by: string | null;

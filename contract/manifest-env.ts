@@ -18,7 +18,7 @@ const program = z.strictObject({
     .refine((file) => plainPath.test(`/${file}`), "must be a file of the program's store path"),
 });
 
-export const manifestEnv = z
+const manifestEnv = z
   .strictObject({
     schema: z.literal("env"),
     rev: fullRevision,

@@ -62,6 +62,5 @@ export const anyManifest = z.discriminatedUnion("schema", [manifest, manifest1],
   error: ({ code }) => (code === "invalid_union" ? "must be 1 or 2, as far as we know" : undefined),
 });
 
-export type BuiltPath = z.infer<typeof builtPath>;
 export type Manifest = z.infer<typeof manifest>;
 export type AnyManifest = z.infer<typeof anyManifest>;

@@ -4,7 +4,7 @@ import { resourceName, serviceName } from "./names.ts";
 const formerly = resourceName.optional().describe("Its name before, if that was changed.");
 
 /** A server of OVH, which is rented already. */
-export const ovhServer = z.discriminatedUnion("kind", [
+const ovhServer = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("dedicated"),
     serviceName,

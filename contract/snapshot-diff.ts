@@ -4,7 +4,7 @@ import { known, plainName, type Snapshot } from "./snapshot.ts";
  * What a difference is about. `release`: other programs. `setup`: what was set up beside the release, such as its secrets and
  * caches. `behaviour`: what became of it. `blind`: at least one side could not be told.
  */
-export type About = "release" | "setup" | "behaviour" | "blind";
+type About = "release" | "setup" | "behaviour" | "blind";
 
 export interface Difference {
   readonly about: About;

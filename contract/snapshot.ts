@@ -39,14 +39,6 @@ export const snapshot = z.object({
 });
 export type Snapshot = z.infer<typeof snapshot>;
 
-/** What `host/snapshot.sh` is asked. */
-export interface SnapshotQuestion {
-  readonly units: readonly string[];
-  readonly links?: { readonly directory: string; readonly names: readonly string[] };
-  readonly directories: readonly string[];
-  readonly repo?: string;
-}
-
 /** What can be looked up; nothing for `unknown`. */
 export function known<T>(part: Record<string, T> | "unknown"): Record<string, T> {
   return part === "unknown" ? {} : part;

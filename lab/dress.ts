@@ -17,7 +17,7 @@ export const ROOTFS = join(import.meta.dirname, "rootfs");
 export const BUILDER = "choiros-grind";
 
 /** Files of one host and one instance only: a cached system layer must not have them. */
-export const PERSONAL = [
+const PERSONAL = [
   "etc/machine-id",
   "etc/hosts",
   "etc/nix/nix.conf",

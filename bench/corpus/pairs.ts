@@ -97,7 +97,7 @@ interface Place {
   readonly number: number;
 }
 
-export function readPair(host: LabHost, { seed, steps, number }: Place): Pair {
+function readPair(host: LabHost, { seed, steps, number }: Place): Pair {
   const read = (what: string) => readFileSync(`${host.root}${WORK}/${number}.${what}`, "utf8");
   const told = (what: string): Description =>
     description.parse(JSON.parse(read(what).trimEnd().split("\n").at(-1) ?? ""));

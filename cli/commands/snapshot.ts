@@ -125,7 +125,7 @@ export function read(file: string): Snapshot {
   }
 }
 
-export function diffLines(
+function diffLines(
   { sentence, differences }: SnapshotDiff,
   [a, b]: readonly [string, string],
   output: Pick<Output, "width" | "paint" | "wrap">,

@@ -176,7 +176,7 @@ function notesOf({ stack, sight, unclean }: Seen, now: number): readonly string[
 }
 
 /** For the summary of a job. */
-export function statusMarkdown(all: readonly Seen[], now: number): string {
+function statusMarkdown(all: readonly Seen[], now: number): string {
   const rows = all.map(({ stack, sight }) => [
     text(stack.name),
     text(stack.host),

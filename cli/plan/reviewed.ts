@@ -8,7 +8,7 @@ import { changesSince } from "./compare.ts";
 import { readPlan } from "./file.ts";
 
 /** A plan that somebody has read, and that alone is to be done. */
-export interface Reviewed {
+interface Reviewed {
   readonly plan: PlanDocument;
   /** The program and the provider look at it, too, at the last moment. */
   readonly env: Readonly<Record<string, string>>;

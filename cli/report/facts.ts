@@ -66,7 +66,7 @@ export function versions(of: readonly string[]): string {
   return of.map((one) => (one === "ε" ? "no version" : one)).join(", ");
 }
 
-export interface Span {
+interface Span {
   readonly name: string;
   /** Seconds. */
   readonly from: number;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import type { LabHost } from "../../lab/lab.ts";
 import { assertRuns, eventually, pointers, World } from "./world.ts";
@@ -132,12 +132,8 @@ describe("whatever is cut off while prod activates a release", function () {
     await world.up("grind");
   }
 
-  function configureConfirm(seconds: number): void {
-    const file = world.project.stackFile("prod");
-    const others = readFileSync(file, "utf8").replace(/ {2}choiros:activation: .*\n/, "");
-    const line = `  choiros:activation: {timeouts: {confirm: ${seconds}}}\n`;
-    writeFileSync(file, others.replace("config:\n", `config:\n${line}`));
-  }
+  const configureConfirm = (seconds: number) =>
+    world.configureActivation("prod", `timeouts: {confirm: ${seconds}}`);
 
   /** `pulumi up` as a child of ours, to be killed. */
   function startUp(): ChildProcess {

@@ -24,7 +24,7 @@ describe("the way back without Pulumi", function () {
         "-euc",
         "mkdir -p /opt/choiros/bin /opt/choiros/data; echo one >/opt/choiros/data/db",
       ]);
-    for (const stack of ["grind", "prod"] as const) setActivation(stack, LINKS);
+    for (const stack of ["grind", "prod"] as const) world.configureActivation(stack, LINKS);
     for (const revision of ["bridge", "bridge-b"]) {
       await world.push(revision);
       await world.up("grind");
@@ -39,14 +39,6 @@ describe("the way back without Pulumi", function () {
 
   const promote = (args: readonly string[], options = {}) => world.project.promote(args, options);
   const leads = async () => (await world.prod.must(["readlink", LINK])).trim();
-
-  function setActivation(stack: "grind" | "prod", setting: string): void {
-    world.configure(
-      stack,
-      /^config:\n( {2}choiros:activation: .*\n)?/m,
-      `config:\n  choiros:activation: {${setting}}\n`,
-    );
-  }
 
   async function document<T>(code: number, args: readonly string[], options = {}): Promise<T> {
     const ended = await promote([...args, "--json"], options);
@@ -98,7 +90,7 @@ describe("the way back without Pulumi", function () {
   });
 
   describe("02 with a backup of data, as any transaction makes it", () => {
-    before(() => setActivation("prod", `${LINKS}, ${DATA}`));
+    before(() => world.configureActivation("prod", `${LINKS}, ${DATA}`));
 
     it("makes it first", async () => {
       await document(0, ["rollback", "--emergency", "--yes"], NO_BACKEND);
@@ -134,7 +126,7 @@ describe("the way back without Pulumi", function () {
 
   describe("03 with links alone", () => {
     before("b's programs by links, on a system that stays", async () => {
-      setActivation("prod", `strategy: links, ${LINKS}`);
+      world.configureActivation("prod", `strategy: links, ${LINKS}`);
       for (const revision of ["bridge", "bridge-b"]) {
         await world.push(revision);
         await world.up("grind");

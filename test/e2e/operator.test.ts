@@ -1,6 +1,6 @@
 // The operator's side of a transaction: two at once, one that dies, one that leaves, one that sleeps.
 import assert from "node:assert/strict";
-import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { alive, isIdle, RunningUp, reachStep, untilIdle } from "./running-up.ts";
@@ -62,7 +62,7 @@ describe("the operator of a transaction", function () {
   afterEach(async () => {
     await open();
     await untilIdle(world.prod);
-    configureActivation("");
+    world.configureActivation("prod", "");
   });
 
   /** Grind runs what prod does not, and the gate of prod's contract is closed. */
@@ -76,13 +76,6 @@ describe("the operator of a transaction", function () {
 
   const unlock = () => world.project.must(["cancel", "--yes", "prod"]);
   const transactionOf = async () => (await world.profile("prod")).outputs.transaction;
-
-  function configureActivation(setting: string): void {
-    const file = world.project.stackFile("prod");
-    const others = readFileSync(file, "utf8").replace(/ {2}choiros:activation: .*\n/, "");
-    const line = setting === "" ? "" : `  choiros:activation: {${setting}}\n`;
-    writeFileSync(file, others.replace("config:\n", `config:\n${line}`));
-  }
 
   describe("01 two at once, each with a state of his own", () => {
     let second: string;
@@ -208,7 +201,7 @@ describe("the operator of a transaction", function () {
 
     it("for another release the next up is refused", async () => {
       const { revision, from } = await other();
-      configureActivation("timeouts: {confirm: 2}");
+      world.configureActivation("prod", "timeouts: {confirm: 2}");
       const id = await killAt("health");
       await offer(revision === "b" ? "a" : "b");
       const output = await world.failingUp("prod");
@@ -219,7 +212,7 @@ describe("the operator of a transaction", function () {
     });
 
     it("one that was rolled back meanwhile is told by the next preview, and once by an up", async () => {
-      configureActivation("timeouts: {confirm: 2}");
+      world.configureActivation("prod", "timeouts: {confirm: 2}");
       const { to } = await other();
       const id = await killAt("health");
       await open();
@@ -228,14 +221,14 @@ describe("the operator of a transaction", function () {
         `The last transaction, ${id} \\(release [0-9a-f]{12} .*\\), started by ${US} at ${TIME}, whose end this stack has not seen, was rolled back: No confirmation came within 2 s.*Diagnostics: /var/lib/\\S+ on the host`,
       );
       assert.match(await world.preview("prod"), told);
-      configureActivation("");
+      world.configureActivation("prod", "");
       assert.match((await world.up("prod")).output, told);
       await assertRuns(world.prod, to);
       assert.doesNotMatch(await world.preview("prod"), /The last transaction/);
     });
 
     it("one that was committed meanwhile leaves nothing to do, and a state that is true", async () => {
-      configureActivation("confirm: false");
+      world.configureActivation("prod", "confirm: false");
       await world.up("prod");
       const { to } = await other();
       const id = await killAt("health");
@@ -381,7 +374,7 @@ describe("the operator of a transaction", function () {
 
   describe("05 the laptop sleeps", () => {
     it("longer than the host waits: the verdict is told when it wakes up", async () => {
-      configureActivation("timeouts: {confirm: 3}");
+      world.configureActivation("prod", "timeouts: {confirm: 3}");
       const { from } = await other();
       const up = start();
       await reachStep(world.prod, "health");

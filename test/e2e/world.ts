@@ -81,6 +81,14 @@ export class World {
     writeFileSync(file, after);
   }
 
+  /** Gives a stack this [activation], in the place of any other. */
+  configureActivation(stack: StackName, settings: string): void {
+    const file = this.project.stackFile(stack);
+    const others = readFileSync(file, "utf8").replace(/ {2}choiros:activation: .*\n/, "");
+    const line = settings === "" ? "" : `  choiros:activation: {${settings}}\n`;
+    writeFileSync(file, others.replace("config:\n", `config:\n${line}`));
+  }
+
   up(stack: StackName, options: PulumiOptions = {}, more: readonly string[] = []): Promise<Ended> {
     const args = ["up", "--yes", "--skip-preview", "--stack", stack, ...more];
     return this.project.must(args, options);

@@ -56,7 +56,7 @@ export function recordRegistrations(): Registration[] {
   return all;
 }
 
-export function registrationOf(request: Request): Registration {
+function registrationOf(request: Request): Registration {
   return {
     type: request.getType(),
     name: request.getName(),
