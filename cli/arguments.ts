@@ -27,24 +27,33 @@ interface Parsed<C> {
   readonly flags: Flags & { readonly operands: readonly string[] };
 }
 
-/** Which command, and what it is given. `promote status --json`; options may also come first. */
+/** Which command, and what it is given: `promote status --json`, or `promote --json status`. */
 export function parse<C extends Taken>(
   argv: readonly string[],
   commands: Readonly<Record<string, C>>,
 ): Parsed<C> {
-  const at = argv[0]?.startsWith("-") ? -1 : 0;
-  const given = at < 0 ? undefined : argv[0];
-  if (given === "help") return { ...parse([...argv.slice(1), "--help"], commands) };
+  const { given, args } = split(argv, commands);
+  if (given === "help") return { ...parse([...args, "--help"], commands) };
   const name = given ?? DEFAULT_COMMAND;
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) throw new UsageError(unknownCommand(name, Object.keys(commands)));
-  try {
-    const { values, positionals } = read(name, command, argv.slice(given === undefined ? 0 : 1));
-    return { name: given, command, flags: { ...values, operands: positionals } };
-  } catch (error) {
-    const late = given === undefined && argv.find((word) => Object.hasOwn(commands, word));
-    throw late ? new UsageError(`The command comes first: promote ${late} …`) : error;
-  }
+  const { values, positionals } = read(name, command, args);
+  return { name: given, command, flags: { ...values, operands: positionals } };
+}
+
+/** The command is the first word, or the first after options that names one; an option means the same to all of them. */
+function split(
+  argv: readonly string[],
+  commands: Readonly<Record<string, Taken>>,
+): { given: string | undefined; args: readonly string[] } {
+  const options = Object.assign({}, COMMON, ...Object.values(commands).map((one) => one.options));
+  const how = { strict: false, allowPositionals: true, tokens: true } as const;
+  const { tokens } = parseArgs({ args: [...argv], options, ...how });
+  const word = tokens.find(({ kind }) => kind === "positional");
+  const given = word && argv[word.index];
+  if (given === undefined || (word?.index !== 0 && !Object.hasOwn(commands, given)))
+    return { given: undefined, args: argv };
+  return { given, args: argv.filter((_, index) => index !== word?.index) };
 }
 
 function read(name: string, { options, operands }: Taken, args: readonly string[]) {

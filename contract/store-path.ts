@@ -21,10 +21,13 @@ export function storeName(path: string): string {
   return path.slice(PREFIX);
 }
 
-/** The name as Nix splits it: the version begins at the first dash that no letter follows (as `builtins.parseDrvName`). */
+/**
+ * The name as Nix splits it: the version begins at the first dash that no letter follows (as `builtins.parseDrvName`).
+ * The unit file of a template, `unit-container-.service`, is not version .service of anything.
+ */
 export function packageOf(path: string): { name: string; version: string } {
   const full = storeName(path);
-  const at = full.search(/-(?![a-zA-Z]|$)/);
+  const at = full.search(/-(?![a-zA-Z.]|$)/);
   return at < 0
     ? { name: full, version: "" }
     : { name: full.slice(0, at), version: full.slice(at + 1) };

@@ -25,6 +25,8 @@ describe("store paths", () => {
     ["foo-_1", "foo", "_1"],
     ["foo--1", "foo", "-1"],
     ["trailing-", "trailing-", ""],
+    // But this one, of which Nix says that its version is .service.
+    ["unit-container-.service", "unit-container-.service", ""],
   ];
   for (const [full, name, version] of table) {
     it(`${full} is package "${name}" of version "${version}"`, () => {

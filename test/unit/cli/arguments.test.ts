@@ -37,6 +37,21 @@ describe("the arguments of the command line", () => {
     assert.deepEqual({ ...flags }, { json: true, operands: ["one", "two"] });
   });
 
+  it("or after options, whose values are no commands", () => {
+    const { name, flags } = parse(["-C", "/srv", "--json", "compare", "one", "two"], KNOWN);
+    assert.equal(name, "compare");
+    assert.deepEqual({ ...flags }, { cwd: "/srv", json: true, operands: ["one", "two"] });
+    assert.equal(parse(["--stack", "status", "--yes"], KNOWN).name, undefined);
+  });
+
+  it("an option means the same to every command that has it", () => {
+    const meanings = Object.values(COMMANDS).flatMap(({ options }) =>
+      Object.entries(options).map(([option, { type, short }]) => `${option} ${type} ${short}`),
+    );
+    const names = [...new Set(meanings)].map((meaning) => meaning.split(" ")[0]);
+    assert.deepEqual(names, [...new Set(names)]);
+  });
+
   it("help may be asked for in three ways, also where something else is missing", () => {
     for (const argv of [
       ["compare", "--help"],
@@ -54,8 +69,8 @@ describe("the arguments of the command line", () => {
     [["__proto__"], 'There is no command "__proto__". See: promote --help'],
     [["status", "--no-such"], "Unknown option '--no-such'. See: promote status --help"],
     [["status", "x"], 'status takes no arguments: what is "x"? See: promote status --help'],
-    [["--yes", "status"], "The command comes first: promote status …"],
-    [["--json", "--expect-clean", "status"], "The command comes first: promote status …"],
+    [["--yes", "status"], "Unknown option '--yes'. See: promote status --help"],
+    [["--yes", "x"], 'promote takes no arguments: what is "x"? See: promote promote --help'],
     [["compare", "a"], "compare needs B. See: promote compare --help"],
     [
       ["compare", "a", "b", "c"],
