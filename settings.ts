@@ -235,7 +235,20 @@ function mistakesOf(issue: z.core.$ZodIssue, project: string): string[] {
       (key) =>
         `  [${project}:${nameOf([...issue.path, key])}] There is no setting ${JSON.stringify(key)} here.`,
     );
-  return [`  [${project}:${nameOf(issue.path)}] ${issue.message}`];
+  return [`  [${project}:${nameOf(issue.path)}] ${plainWords(issue.message)}`];
+}
+
+/** Zod tells of its own parts where it has to tell of settings. */
+function plainWords(message: string): string {
+  const [, choice] =
+    /^Invalid (?:discriminator value\. Expected|option: expected one of) (.*)$/.exec(message) ?? [];
+  if (choice !== undefined) return `must be one of ${choice.match(/[\w-]+/g)?.join(", ")}`;
+  return message
+    .replace(/^Invalid input: expected .*, received undefined$/, "must be given")
+    .replace(
+      /^Invalid input: expected (\w+), received (\w+)$/,
+      "must be of the type $1, and is a $2",
+    );
 }
 
 function nameOf([key = "", ...rest]: readonly PropertyKey[]): string {

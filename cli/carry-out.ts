@@ -30,6 +30,13 @@ export async function carryOut(
     );
   const state = `${name} runs ${plain(describeRelease(sight))} (${sight.health}).`;
   if (run.interrupted) throw new Stop(EXIT.interrupted, `Stopped. ${state}`, details);
+  if (!run.begun)
+    throw new Stop(
+      EXIT.failed,
+      `Pulumi did not begin with ${stack.name}, so nothing was changed: see above. ${state} ` +
+        `If the lock is that of an update which has ended or was killed: pulumi cancel --stack ${stack.name}. ${again}`,
+      details,
+    );
   throw new Stop(
     EXIT.failed,
     `The promotion to ${stack.name} failed: see above. ${state} ${again}`,

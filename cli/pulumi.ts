@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -12,6 +12,8 @@ import type { Output } from "./output.ts";
 export interface Run {
   readonly ok: boolean;
   readonly interrupted: boolean;
+  /** False if Pulumi did not get to it, for want of a lock, a login or a passphrase. */
+  readonly begun: boolean;
   /** By kind: same, update, create, … Null if it did not come so far. */
   readonly changes: Readonly<Record<string, number>> | null;
   readonly messages: readonly Message[];
@@ -78,7 +80,8 @@ export class Pulumi {
       const seconds = (performance.now() - began) / 1000;
       const events = eventsIn(log);
       const cancelled = interrupted || events.messages.some(isCancelled);
-      return { ok: code === 0, interrupted: code !== 0 && cancelled, seconds, ...events };
+      const begun = existsSync(log);
+      return { ok: code === 0, interrupted: code !== 0 && cancelled, begun, seconds, ...events };
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }

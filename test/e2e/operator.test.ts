@@ -340,6 +340,12 @@ describe("the operator of a transaction", function () {
       await assertRuns(world.prod, to);
       await nothingLeft(family);
       assert.match(await world.failingUp("prod"), /locked.*`pulumi cancel`/s);
+      const { code, output: said } = await world.project.promote(["--skip-grind", "--yes"]);
+      assert.equal(code, 1, said);
+      assert.match(
+        said,
+        /did not begin with prod, so nothing was changed.*pulumi cancel --stack prod/,
+      );
       await unlock();
       const { output } = await world.up("prod");
       assert.match(output, /whose end this stack has not seen, was committed at/);

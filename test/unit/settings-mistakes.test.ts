@@ -22,7 +22,7 @@ describe("a mistake in the settings", () => {
       }),
       /^\[choiros:host\.fallback\] must be another way/,
     ],
-    ["a host that is missing", changed(["host"], undefined), /^\[choiros:host\] /],
+    ["a host that is missing", changed(["host"], undefined), /^\[choiros:host\] must be given$/],
     ["a name that is missing", changed(["host", "name"], undefined), /^\[choiros:host\.name\] /],
     ["a name that is a number", changed(["host", "name"], 12), /^\[choiros:host\.name\] .*string/],
     [
@@ -195,7 +195,7 @@ describe("a mistake in the settings", () => {
     [
       "an unknown way to copy",
       changed(["copy", "via"], "carrier-pigeon"),
-      /^\[choiros:copy\.via\] /,
+      /^\[choiros:copy\.via\] must be one of built-here, direct, relay, cache$/,
     ],
     [
       "a direct copy without its target",
@@ -210,7 +210,7 @@ describe("a mistake in the settings", () => {
     [
       "a mode that we do not have",
       changed(["activation"], { mode: "yolo" }),
-      /^\[choiros:activation\.mode\] /,
+      /^\[choiros:activation\.mode\] must be one of switch, immediate, boot, test, dry-activate$/,
     ],
     [
       "a strategy that we do not have",
@@ -282,7 +282,7 @@ describe("a mistake in the settings", () => {
     [
       "a time that is text",
       changed(["activation"], { timeouts: { switch: "5m" } }),
-      /^\[choiros:activation\.timeouts\.switch\] .*number/,
+      /^\[choiros:activation\.timeouts\.switch\] must be of the type number, and is a string$/,
     ],
     [
       "an empty health contract",
