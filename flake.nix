@@ -1,6 +1,6 @@
 {
-  # For those who have Nix: `nix develop`, then `npm run check`. Everybody else needs only `npm run setup`.
-  # There is no flake.lock in the repository yet: the first `nix develop` writes one, and it may be committed.
+  # For those who have Nix: `nix develop`, and what `npm run setup` would fetch is there, also on NixOS, where most programs
+  # of npm do not start. Everybody else needs only `npm run setup`. The lab's tests want Debian, with or without this.
   description = "Development shell of nixos-promote";
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
@@ -23,10 +23,12 @@
             pkgs.nodejs_24
             pkgs.pulumi
             pkgs.pulumiPackages.pulumi-nodejs
+            pkgs.actionlint
             pkgs.git
             pkgs.openssh
             pkgs.shellcheck
           ];
+          BIOME_BINARY = "${pkgs.biome}/bin/biome";
         };
       });
     };
