@@ -49,6 +49,20 @@ const units = z.object({
   keep: z.array(z.string()),
 });
 
+const names = z.array(z.string());
+
+/** By name alone. `what` says what of an account differs, never how; `+NAME` and `-NAME` are members of a group. */
+const accountChanges = z.object({
+  added: names,
+  removed: names,
+  changed: z.array(z.object({ name: z.string(), what: names })),
+});
+export type AccountChanges = z.infer<typeof accountChanges>;
+
+/** Files below /etc, without the units. */
+const etcChanges = z.object({ added: names, removed: names, changed: names });
+export type EtcChanges = z.infer<typeof etcChanges>;
+
 /** What putting the release there will do. Whatever a later version has more is kept and compared, too. */
 const change = z.looseObject({
   from: path,
@@ -63,6 +77,9 @@ const change = z.looseObject({
     problems: sentences.optional(),
   }),
   units,
+  users: accountChanges.nullish().describe("Null: not known"),
+  groups: accountChanges.nullish().describe("Null: not known"),
+  etc: etcChanges.nullish().describe("Null: not known"),
   reboot: sentences,
   probes: z.array(z.string()),
   smoke: z.array(z.string()).optional(),

@@ -1,15 +1,22 @@
-# needs: json.sh lib.sh roots.sh missing-paths.sh unit-states.sh
+# needs: json.sh json-awk.sh lib.sh roots.sh missing-paths.sh unit-states.sh conditions.sh etc-entries.sh accounts.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# What a system would do to a host: its units as text, kernel, inhibitors and, if asked for, its closure with sizes. And of the
-# host itself the state of its units, and which of many paths it does not have.
+# What a system would do to a host: its units as text, kernel, inhibitors and, if asked for, its closure with sizes, its files
+# below /etc and its accounts. And of the host itself the state of its units, which conditions are not met there, and which of
+# many paths it does not have.
 
 main() {
-  local toplevel units_fd closure_fd='' states_fd='' units='' closure='' version='' params='' init='' inhibitors='' kernel='' initrd='' more=''
+  local toplevel units_fd closure_fd='' states_fd='' etc_fd='' units='' closure='' version='' params='' init='' inhibitors='' kernel='' initrd='' more='' etc=''
   arg_get toplevel && toplevel=$REPLY
   require_store_path toplevel "$toplevel"
   exec {units_fd}< <(unit_files "$toplevel/etc/systemd/system")
   if [[ ${arg[closure]:-false} == true ]]; then exec {closure_fd}< <(closure "$toplevel"); fi
   if [[ ${arg[states]:-false} == true ]]; then exec {states_fd}< <(unit_states); fi
+  if [[ ${arg[etc]:-false} == true || ${arg[accounts]:-} ]]; then
+    exec {etc_fd}< <(
+      etc_entries "$toplevel"
+      if [[ ${arg[accounts]:-} ]]; then printf , && accounts "$toplevel" "${arg[accounts]}"; fi
+    )
+  fi
   if [[ $closure_fd ]]; then
     # Empty for a path that is not valid, which saves the question.
     IFS= read -r -d '' closure <&"$closure_fd" || true
@@ -33,8 +40,16 @@ main() {
     IFS= read -r -d '' more <&"$states_fd" || true
     more="\"states\":{${more#,}},"
   fi
+  if [[ $etc_fd ]]; then
+    IFS= read -r -d '' etc <&"$etc_fd" || true
+    more+=$etc,
+  fi
   if [[ ${arg[paths]+set} ]]; then
     missing_to_json
+    more+=$REPLY,
+  fi
+  if [[ ${arg[conditions]+set} || ${arg[conditionsOf]+set} ]]; then
+    unmet_to_json
     more+=$REPLY,
   fi
 
@@ -58,7 +73,7 @@ unit_files() {
     # A link to a whole directory of drop-ins; rare.
     find -H "$1/" -mindepth 1 -type l -xtype d -exec find -H {}/ -mindepth 1 -printf '%y\t%Y\t%p\t%l\n' \;
   } | sort -t $'\t' -k 3 |
-    LC_ALL=C awk -F '\t' -v dir="$1/" '
+    LC_ALL=C awk -F '\t' -v dir="$1/" "$AWK_ESCAPE"'
       function show_text(name, file,    line, text) {
         text = ""
         while ((getline line < file) > 0) text = text escape(line) "\\n"
@@ -67,39 +82,6 @@ unit_files() {
       }
       function show_link(name, target) {
         printf ",\"%s\":\"-> %s\"", escape(name), escape(target)
-      }
-      function escape(text) {
-        if (index(text, "\\")) text = double_backslashes(text)
-        gsub(/"/, "\\\"", text)
-        gsub(/\t/, "\\t", text)
-        gsub(/\r/, "\\r", text)
-        gsub(/[\001-\010\013\014\016-\037]/, "?", text)
-        return text ~ /[\200-\377]/ ? utf8(text) : text
-      }
-      # Not gsub: what it makes of two backslashes differs between awks.
-      function double_backslashes(text,    parts, count, i, out) {
-        count = split(text, parts, /\\/)
-        out = parts[1]
-        for (i = 2; i <= count; i++) out = out "\\\\" parts[i]
-        return out
-      }
-      # Bytes that are no part of a UTF-8 character become U+FFFD.
-      function utf8(rest,    out) {
-        out = ""
-        while (match(rest, /[\200-\377]/)) {
-          out = out substr(rest, 1, RSTART - 1)
-          rest = substr(rest, RSTART)
-          if (match(rest, /^[\302-\337][\200-\277]/) ||
-              match(rest, /^(\340[\240-\277]|[\341-\354\356\357][\200-\277]|\355[\200-\237])[\200-\277]/) ||
-              match(rest, /^(\360[\220-\277]|[\361-\363][\200-\277]|\364[\200-\217])[\200-\277][\200-\277]/)) {
-            out = out substr(rest, 1, RLENGTH)
-            rest = substr(rest, RLENGTH + 1)
-          } else {
-            out = out "\357\277\275"
-            rest = substr(rest, 2)
-          }
-        }
-        return out rest
       }
       { name = substr($3, length(dir) + 1) }
       name ~ /\.(wants|requires|upholds)\// { show_link(name, $4); next }

@@ -5,6 +5,7 @@ import type { LabHost } from "../../lab/lab.ts";
 import { flatten } from "../../providers/executors/argument.ts";
 import { remoteCommand } from "../../providers/executors/remote-command.ts";
 import { scriptOf } from "../../providers/executors/script.ts";
+import { holdsAfter } from "../../providers/nixos/plan/conditions.ts";
 import { unitChanges } from "../../providers/nixos/plan/units.ts";
 import { type Actions, dryRun, happened } from "./reality.ts";
 import { putToplevels } from "./toplevels.ts";
@@ -43,8 +44,8 @@ export async function switchPairs(host: LabHost, seed: number, count: number): P
 
 /** On the host itself, because a round trip takes longer than most of it. */
 const RUN = `cd ${WORK} || exit
-describe() { # TOPLEVEL: what our plan reads
-  { printf 'toplevel\\t%s\\n' "$1"; cat argument; } >one
+describe() { # TOPLEVEL OTHER: what our plan reads
+  { printf 'toplevel\\t%s\\nconditionsOf\\t%s\\n' "$1" "$2"; cat argument; } >one
   cat script one | "\${command[@]}"
 }
 units() { systemctl show --all -p Id,ActiveState,SubState,InvocationID,StateChangeTimestampMonotonic -- 'p-*' 'mnt-p*'; }
@@ -59,8 +60,8 @@ for toplevel in "\${@:2}"; do
       *) systemctl "$verb" -- "$unit" ;;
     esac
   done <$number.hands >>hands.log 2>&1
-  describe "$current" >$number.old
-  describe "$toplevel" >$number.new
+  describe "$current" "$toplevel" >$number.old
+  describe "$toplevel" "$toplevel" >$number.new
   "$toplevel/bin/switch-to-configuration" dry-activate >$number.dry 2>&1
   units >$number.before
   "$toplevel/bin/switch-to-configuration" test >$number.log 2>&1
@@ -75,7 +76,7 @@ function prepare(host: LabHost, steps: readonly Step[], paths: readonly string[]
   mkdirSync(inside, { recursive: true });
   const script = scriptOf("describe");
   writeFileSync(`${inside}/script`, script);
-  writeFileSync(`${inside}/argument`, flatten({ states: true }));
+  writeFileSync(`${inside}/argument`, flatten({ states: true, etc: true }));
   writeFileSync(
     `${inside}/command`,
     remoteCommand(script)
@@ -102,7 +103,8 @@ function readPair(host: LabHost, { seed, steps, number }: Place): Pair {
   const told = (what: string): Description =>
     description.parse(JSON.parse(read(what).trimEnd().split("\n").at(-1) ?? ""));
   const [before, after] = [told("old"), told("new")];
-  const planned = unitChanges(before.units, after.units, before.states);
+  const holds = holdsAfter(before, after);
+  const planned = unitChanges(before.units, after.units, before.states, holds);
   return {
     ...{ seed, number, rules: steps[number]?.rules ?? [] },
     planned,
@@ -116,15 +118,10 @@ function readPair(host: LabHost, { seed, steps, number }: Place): Pair {
 /** See docs/plan-accuracy.md. */
 function uncertainIn(before: Description, after: Description, planned: Actions) {
   const found: Record<string, string> = {};
-  const conditions = (units: Description["units"], name: string) =>
-    (units[name] ?? units[name.replace(/@.*\./, "@.")] ?? "").match(/^Condition.*$/m)?.[0];
   for (const text of [before, after].flatMap(({ units }) => Object.values(units)))
     for (const [, unit = ""] of text.matchAll(/^Upholds=(.*)$/gm)) found[unit] = "is upheld";
   const starts = [...planned.start, ...planned.restart];
   for (const unit of starts) {
-    const condition = conditions(after.units, unit);
-    const tried = condition === conditions(before.units, unit) && unit in (before.states ?? {});
-    if (condition !== undefined && !tried) found[unit] = "a condition that was not tried yet";
     const socket = unit.replace(/\.service$/, ".socket");
     if (socket !== unit && socket in after.units)
       for (const one of [socket, unit]) found[one] ??= "a socket and its service start at once";

@@ -1,5 +1,6 @@
 import { type PlanDocument, unitActions } from "../../contract/plan.ts";
 import { shortPath } from "../../contract/store-path.ts";
+import { etcText, namedChanges, usersText } from "../../providers/nixos/plan/changes-text.ts";
 import { bytesText } from "../../providers/nixos/plan/text.ts";
 import { code, details, fitted, table, text } from "../markdown.ts";
 
@@ -23,6 +24,11 @@ export function planMarkdown(document: PlanDocument): string {
       "Units",
       table(["Unit", "What happens to it"], unitRows(document)),
       unitRows(document).length,
+    ),
+    details(
+      `Users and /etc: ${nameRows(document).length}`,
+      table(["", "Name", "What happens to it"], nameRows(document)),
+      nameRows(document).length,
     ),
     details(
       "Where it comes from",
@@ -58,7 +64,10 @@ function warnings({ change }: PlanDocument): string[] {
 function overview({ change, mode }: PlanDocument): string[][] {
   if (!change.built)
     return [
-      ["System", "is not built yet: packages, units and the size of the copy are known once it is"],
+      [
+        "System",
+        "is not built yet: packages, units, users, /etc and the size of the copy are known once it is",
+      ],
     ];
   const { paths, bytes, way } = change.copy;
   const units = unitActions
@@ -76,11 +85,17 @@ function overview({ change, mode }: PlanDocument): string[][] {
         : text(`${paths} paths, ${bytesText(bytes)}${way === undefined ? "" : `, ${way}`}`),
     ],
     ...(units.length > 0 ? units : [["**Units**", "none changes"]]),
+    ...row("**Users**", usersText(change.users ?? null, change.groups ?? null)),
+    ...row("**/etc**", etcText(change.etc ?? null)),
     ...change.links.map(({ name, to }) => ["**Link**", `${code(name)} → ${code(to)}`]),
     ...(change.restart.length > 0 ? [["**Restart**", listed(change.restart.map(code))]] : []),
     ["**Probes**", change.probes.length === 0 ? "none" : listed(change.probes.map(text))],
     ...(change.effect === null ? [] : [["**Effect**", `${mode}: ${text(change.effect)}`]]),
   ];
+}
+
+function row(name: string, said: string | undefined): string[][] {
+  return said === undefined ? [] : [[name, text(said)]];
 }
 
 const LISTED = 12;
@@ -101,6 +116,10 @@ function packageRows({ change }: PlanDocument): string[][] {
 
 function unitRows({ change }: PlanDocument): string[][] {
   return unitActions.flatMap((action) => change.units[action].map((unit) => [code(unit), action]));
+}
+
+function nameRows({ change }: PlanDocument): string[][] {
+  return namedChanges(change).map(({ kind, name, happens }) => [kind, code(name), text(happens)]);
 }
 
 function hostRows({ host, change }: PlanDocument): string[][] {

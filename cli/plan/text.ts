@@ -9,6 +9,7 @@ const STYLES: Readonly<Record<string, Style>> = {
   restart: "yellow",
   reload: "yellow",
   start: "green",
+  users: "yellow",
   reboot: "yellow",
   drift: "yellow",
   running: "yellow",

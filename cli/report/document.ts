@@ -1,10 +1,14 @@
+import { randomBytes } from "node:crypto";
 import { describeConnection } from "../../contract/connection.ts";
 import { type Description, description } from "../../contract/description.ts";
 import type { History, LedgerRecord } from "../../contract/ledger.ts";
+import type { AccountChanges, EtcChanges } from "../../contract/plan.ts";
 import type { Verdict } from "../../contract/verdict.ts";
 import { connectionOf } from "../../contract/ways-to-host.ts";
 import { call } from "../../providers/executors/executor.ts";
 import { executorFor } from "../../providers/executors/index.ts";
+import { accountChanges } from "../../providers/nixos/plan/accounts.ts";
+import { etcChanges } from "../../providers/nixos/plan/etc.ts";
 import { byName, type PackageChange, packageChanges } from "../../providers/nixos/plan/packages.ts";
 import { readLedger, readVerdict } from "../ledger.ts";
 import type { SettledStack } from "../project.ts";
@@ -25,6 +29,10 @@ export interface Contents {
   readonly bytes: number;
   readonly bytesBefore: number;
   readonly paths: number;
+  /** Null: the systems do not say. */
+  readonly users: AccountChanges | null;
+  readonly groups: AccountChanges | null;
+  readonly etc: EtcChanges | null;
 }
 
 /** What a release did on one host, from its own records. */
@@ -87,19 +95,17 @@ export function readRecords(stack: SettledStack): Promise<History> {
 async function contentsOf(stack: SettledStack, record: LedgerRecord): Promise<Contents | null> {
   const before = record.before?.currentSystem ?? record.previous;
   if (!record.toplevel || !before) return null;
-  const [was, is] = await Promise.all([describe(stack, before), describe(stack, record.toplevel)]);
-  return was.valid && is.valid ? compare(was.closure, is.closure, before, record.toplevel) : null;
+  const accounts = randomBytes(16).toString("hex");
+  const [was, is] = await Promise.all(
+    [before, record.toplevel].map((toplevel) => describe(stack, toplevel, accounts)),
+  );
+  return was?.valid && is?.valid ? compare(was, is, before, record.toplevel) : null;
 }
 
 /** `from` and `to` are the systems themselves, which are not what a reader looks for. */
-export function compare(
-  before: Description["closure"],
-  after: Description["closure"],
-  from: string,
-  to: string,
-): Contents {
-  const was = before.filter(([path]) => path !== from);
-  const is = after.filter(([path]) => path !== to);
+export function compare(before: Compared, after: Compared, from: string, to: string): Contents {
+  const was = before.closure.filter(([path]) => path !== from);
+  const is = after.closure.filter(([path]) => path !== to);
   const known = new Set(was.map(([path]) => path));
   const fresh = byName(is.filter(([path]) => !known.has(path)));
   const old = byName(was);
@@ -115,18 +121,27 @@ export function compare(
     bytes: sum(is),
     bytesBefore: sum(was),
     paths: is.length,
+    users: accountChanges(before.accounts, after.accounts, "users"),
+    groups: accountChanges(before.accounts, after.accounts, "groups"),
+    etc: etcChanges(before.etc, after.etc),
   };
 }
+
+type Compared = Pick<Description, "closure" | "accounts" | "etc">;
 
 function sum(closure: Description["closure"]): number {
   return closure.reduce((total, [, bytes]) => total + bytes, 0);
 }
 
-function describe({ settings }: SettledStack, toplevel: string): Promise<Description> {
+function describe(
+  { settings }: SettledStack,
+  toplevel: string,
+  accounts: string,
+): Promise<Description> {
   return call(
     executorFor(connectionOf(settings.host)),
     "describe",
-    { toplevel, closure: true },
+    { toplevel, closure: true, accounts },
     description,
     { timeoutSeconds: DESCRIBE_SECONDS, endsWithUs: true },
   );

@@ -1,5 +1,6 @@
 import { describeTime } from "../../contract/job-record.ts";
 import { shortPath } from "../../contract/store-path.ts";
+import { namedChanges } from "../../providers/nixos/plan/changes-text.ts";
 import { bytesText } from "../../providers/nixos/plan/text.ts";
 import { whoOf } from "../ledger.ts";
 import { describeRelease } from "../sight.ts";
@@ -32,6 +33,7 @@ ${
   html`${whyItFailed(report)}
 ${factsOf(report)}
 ${packages(report, id)}
+${usersAndEtc(report)}
 ${activationSection(report)}
 ${healthSection(report)}
 ${diagnostics(report)}
@@ -145,6 +147,18 @@ ${treemap(parts, `${id}-sizes`, about)}
 <details><summary>The same as a table</summary>
 ${tableOf(parts.length > LISTED ? `The ${LISTED} largest of ${parts.length} packages` : "All packages, the largest first", columns, rows)}
 </details>`;
+}
+
+function usersAndEtc({ contents }: HostReport): Html {
+  if (contents === null) return html``;
+  const { users, groups, etc } = contents;
+  const rows = namedChanges(contents).map(({ kind, name, happens }) => [name, kind, happens]);
+  const columns = [{ title: "Name" }, { title: "Of" }, { title: "What happened" }];
+  const isKnown = users !== null && groups !== null && etc !== null;
+  return html`<h3>Users and /etc</h3>
+${!isKnown && html`<p>Not all of it is known: at least one of the two systems does not say.</p>`}
+${isKnown && rows.length === 0 && html`<p>No user, no group and no file below /etc changes.</p>`}
+${rows.length > 0 && tableOf("Users, groups and files below /etc, by name; the units have a table of their own", columns, rows)}`;
 }
 
 function diagnostics({ verdict, record, host }: HostReport): Html {

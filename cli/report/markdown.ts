@@ -1,4 +1,5 @@
 import { describeTime } from "../../contract/job-record.ts";
+import { namedChanges } from "../../providers/nixos/plan/changes-text.ts";
 import { whoOf } from "../ledger.ts";
 import { code, details, fenced, fitted, table, text } from "../markdown.ts";
 import type { HostReport, ReportDocument } from "./document.ts";
@@ -31,6 +32,7 @@ function parts(report: HostReport): string[] {
   const steps = stepsOf(report);
   const units = unitsOf(report);
   const probes = verdict?.probes ?? [];
+  const named = namedChanges(contents ?? {});
   const passed = probes.filter(({ ok }) => ok).length;
   return [
     `### ${text(host)}`,
@@ -66,6 +68,14 @@ function parts(report: HostReport): string[] {
         units.map(({ unit, change }) => [code(unit), change]),
       ),
       units.length,
+    ),
+    details(
+      `Users and /etc: ${named.length}`,
+      table(
+        ["", "Name", "What happened"],
+        named.map(({ kind, name, happens }) => [kind, code(name), text(happens)]),
+      ),
+      named.length,
     ),
     details(
       `Probes: ${passed} of ${probes.length} passed`,

@@ -1,4 +1,5 @@
 import { describeTime } from "../../contract/job-record.ts";
+import { etcText, usersText } from "../../providers/nixos/plan/changes-text.ts";
 import { bytesText } from "../../providers/nixos/plan/text.ts";
 import { whoOf } from "../ledger.ts";
 import type { Output } from "../output.ts";
@@ -76,6 +77,12 @@ function rowsOf(report: HostReport): [string, string][] {
           ] as [string, string],
         ]),
     ...listed("units", units),
+    ...(contents === null
+      ? []
+      : [
+          ...listed("users", present(usersText(contents.users, contents.groups))),
+          ...listed("/etc", present(etcText(contents.etc))),
+        ]),
     ...(verdict === null
       ? []
       : [
@@ -92,6 +99,10 @@ function rowsOf(report: HostReport): [string, string][] {
       ? [["see", `${record.diagnosticsFile} on the host`] as [string, string]]
       : []),
   ];
+}
+
+function present(value: string | undefined): string[] {
+  return value === undefined ? [] : [value];
 }
 
 function listed(name: string, items: readonly string[]): [string, string][] {

@@ -15,7 +15,7 @@ revisions=(
   deaf-activate:a wedge:a needs-backup:a
   bridge:a bridge-b:bridge bridge-503:bridge-b
   deaf:a sign-in:a maintenance:a sick-dev:a bad-both:a slow-migration:a wedge-503:a moved-sshd:a short-lived:a
-  edge:a mixed:a installed:bridge
+  edge:a mixed:a installed:bridge accounts:a
 )
 
 main() {

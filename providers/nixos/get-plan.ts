@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { type Description, description } from "../../contract/description.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import type { PlannedHost } from "../../contract/plan.ts";
@@ -6,6 +7,7 @@ import { call, type Executor } from "../executors/executor.ts";
 import { sized, wayOf } from "./copy.ts";
 import { pendingOf, questionOf, releasedDrift, trialDrift } from "./drift.ts";
 import { observed } from "./observation.ts";
+import { conditionsOf } from "./plan/conditions.ts";
 import { knownPlan, type LinkChange, type Plan, revOf, unknownPlan } from "./plan/plan.ts";
 import { planText } from "./plan/text.ts";
 import type { Invocation } from "./resource.ts";
@@ -49,10 +51,13 @@ async function planFor(inputs: GetPlanInputs, state: HostState): Promise<Plan> {
   const seen = { ...inputs, to: toplevel, state, drift, pending, relinked };
   if (state.currentSystem === null || toplevel === null || state.currentSystem === toplevel)
     return unknownPlan(seen);
-  const after = await describe(reach(builder, "release.builder"), toplevel);
+  // Digests of passwords are made with it, which nobody else ever sees.
+  const accounts = randomBytes(16).toString("hex");
+  const after = await describe(reach(builder, "release.builder"), toplevel, { accounts });
   if (!after.valid) return unknownPlan(seen);
   const paths = after.closure.map(([path]) => path);
-  const asked = { states: true, paths: paths.join("\n") };
+  const conditions = conditionsOf(after.units).join("\n");
+  const asked = { states: true, paths: paths.join("\n"), conditions, accounts };
   const before = await describe(reach(connection, "host.connection"), state.currentSystem, asked);
   const missing = sized(after.closure, before.missing ?? paths);
   const way = await wayOf(inputs.transport, connection, missing);
@@ -71,7 +76,7 @@ function linkChanges({ links: seen }: HostState, wanted: GetPlanInputs["links"])
 function describe(
   executor: Executor,
   toplevel: string,
-  more: { states?: boolean; paths?: string } = {},
+  more: { states?: boolean; paths?: string; conditions?: string; accounts: string },
 ): Promise<Description> {
   return call(executor, "describe", { toplevel, closure: true, ...more }, description);
 }

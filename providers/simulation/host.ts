@@ -133,6 +133,7 @@ export class SimulatedHost {
       ),
       ...{ kernel: "kernel", initrd: "initrd", kernelParams: "", initInterface: "3" },
       inhibitors: null,
+      ...{ etc: {}, accounts: { by: "simulation", users: {}, groups: {} } },
       ...(given.has("paths") ? this.missing(given) : {}),
     };
   }

@@ -54,6 +54,23 @@ const BEFORE = closureOf(
 );
 const AFTER = closureOf([[SYSTEM_B, 9100]]);
 
+const ACCOUNTS_BEFORE = {
+  accounts: {
+    by: "users-groups",
+    users: { root: { uid: 0 }, carol: {} },
+    groups: { wheel: { members: [] } },
+  },
+  etc: { "ssh/ssh_config": "1", issue: "1" },
+};
+const ACCOUNTS_AFTER = {
+  accounts: {
+    by: "users-groups",
+    users: { root: { uid: 0, hidden: "1" }, alice: {} },
+    groups: { wheel: { members: ["alice"] } },
+  },
+  etc: { "ssh/ssh_config": "2", "caddy/caddy_config": "1" },
+};
+
 const probe = (name: string, more: Partial<ProbeResult> = {}): ProbeResult => ({
   ...{ name, kind: "http", required: true, ok: true, attempts: 1, seconds: 0.041, answer: "200" },
   ...more,
@@ -127,7 +144,12 @@ export function committedReport(): HostReport {
         probe("public"),
       ],
     }),
-    contents: compare(BEFORE, AFTER, SYSTEM_A, SYSTEM_B),
+    contents: compare(
+      { closure: BEFORE, ...ACCOUNTS_BEFORE },
+      { closure: AFTER, ...ACCOUNTS_AFTER },
+      SYSTEM_A,
+      SYSTEM_B,
+    ),
     history: [
       RECORD,
       {

@@ -59,6 +59,9 @@ const plan: Plan = {
     reload: ["caddy.service"],
     keep: ["container@sandbox-dev.service"],
   },
+  users: { added: ["alice"], removed: [], changed: [{ name: "root", what: ["password"] }] },
+  groups: { added: [], removed: [], changed: [{ name: "wheel", what: ["+alice"] }] },
+  etc: { added: [], removed: ["issue"], changed: [] },
   reboot: ["the kernel changes: it runs after the next reboot"],
   probes: ["hypervisor-unit", "live"],
   drift: ["hypervisor.service is failed (failed), not active"],
@@ -82,6 +85,8 @@ describe("the plan", () => {
   reload    caddy.service
   start     new.service
   keep      container@sandbox-dev.service
+  users     new alice; changed root (password); groups: changed wheel (+alice)
+  /etc      gone issue
   reboot    the kernel changes: it runs after the next reboot
   probes    hypervisor-unit, live
   drift     hypervisor.service is failed (failed), not active`,
@@ -214,6 +219,15 @@ describe("the plan", () => {
       assert.match(made.reboot[0] ?? "", sentence);
     });
   }
+
+  it("does not say that nobody changes if it cannot know", () => {
+    const silent = knownPlan(seen, toplevel(), toplevel(), plan.copy);
+    assert.deepEqual([silent.users, silent.groups, silent.etc], [null, null, null]);
+    assert.match(planText(silent), /\n {2}users {5}not known: .*\n {2}\/etc {6}not known: /);
+    const said = { etc: {}, accounts: { by: "users-groups", users: {}, groups: {} } };
+    const known = knownPlan(seen, toplevel(said), toplevel(said), plan.copy);
+    assert.doesNotMatch(planText(known), /users|etc/);
+  });
 
   it("shows packages of both closures", () => {
     const made = knownPlan(

@@ -1,11 +1,13 @@
 import { aliased, MASKED, type UnitFile, type UnitTree, words } from "./unit-files.ts";
 
-type Graph = ReadonlyMap<string, ReadonlySet<string>>;
+export type Graph = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** What systemd does to other units when one is started, stopped, restarted or reloaded. */
 export interface Dependencies {
   /** Start with it. */
   readonly pulls: Graph;
+  /** Are started whenever it runs and they do not. */
+  readonly upheld: Graph;
   /** Stop with it, and are restarted with it. */
   readonly bound: Graph;
   /** Stop with it. */
@@ -21,7 +23,7 @@ export function dependenciesOf(units: ReadonlyMap<string, UnitFile>, tree: UnitT
   const graphs = {
     ...{ pulls: new Map<string, Set<string>>(), bound: new Map<string, Set<string>>() },
     ...{ stopped: new Map<string, Set<string>>(), reloaded: new Map<string, Set<string>>() },
-    conflicts: new Map<string, Set<string>>(),
+    ...{ conflicts: new Map<string, Set<string>>(), upheld: new Map<string, Set<string>>() },
   };
   const add = (graph: Map<string, Set<string>>, from: string, to: string) => {
     const [known, other] = [aliased(from, tree), aliased(to, tree)];
@@ -33,6 +35,7 @@ export function dependenciesOf(units: ReadonlyMap<string, UnitFile>, tree: UnitT
       keys.flatMap((key) => words(file, `Unit.${key}`)).map((name) => specified(name, unit));
     for (const other of named("Requires", "BindsTo", "Wants", "Upholds"))
       add(graphs.pulls, unit, other);
+    for (const other of named("Upholds")) add(graphs.upheld, unit, other);
     for (const other of words(file, "Service.Sockets")) add(graphs.pulls, unit, other);
     for (const other of named("Requires", "Requisite", "BindsTo", "PartOf"))
       add(graphs.bound, other, unit);
@@ -49,6 +52,7 @@ export function dependenciesOf(units: ReadonlyMap<string, UnitFile>, tree: UnitT
     const [, owner = "", kind = "", unit = ""] =
       /^([^/]+)\.(wants|requires|upholds)\/([^/]+)$/.exec(file) ?? [];
     if (kind !== "") add(graphs.pulls, owner, unit);
+    if (kind === "upholds") add(graphs.upheld, owner, unit);
     if (kind === "requires") add(graphs.bound, unit, owner);
   }
   return graphs;

@@ -2,10 +2,14 @@ import type { Description } from "../../../contract/description.ts";
 import { Goal, type Mode } from "../../../contract/goal.ts";
 import type { HostState } from "../../../contract/host-state.ts";
 import type { Links } from "../../../contract/links.ts";
+import type { AccountChanges, EtcChanges } from "../../../contract/plan.ts";
 import type { Probe } from "../../../contract/probe.ts";
 import type { SmokeTest } from "../../../contract/smoke.ts";
 import { describeRunning } from "../last-transaction.ts";
 import type { Source } from "../sources.ts";
+import { accountChanges } from "./accounts.ts";
+import { holdsAfter } from "./conditions.ts";
+import { etcChanges } from "./etc.ts";
 import { type PackageChange, packageChanges } from "./packages.ts";
 import { type UnitChanges, unitChanges } from "./units.ts";
 
@@ -33,6 +37,10 @@ export interface Plan {
     readonly problems?: string[];
   };
   readonly units: UnitChanges;
+  /** Null: not known. */
+  readonly users: AccountChanges | null;
+  readonly groups: AccountChanges | null;
+  readonly etc: EtcChanges | null;
   /** Sentences; what takes effect only after a reboot. */
   readonly reboot: string[];
   readonly probes: string[];
@@ -83,6 +91,7 @@ export function unknownPlan(seen: Seen): Plan {
     packages: [],
     copy: { paths: 0, bytes: 0 },
     units: NO_UNITS,
+    ...{ users: null, groups: null, etc: null },
     reboot: [],
     probes: seen.probes.map(({ name }) => name),
     ...(seen.smoke === undefined ? {} : { smoke: seen.smoke.map(({ name }) => name) }),
@@ -106,7 +115,10 @@ export function knownPlan(
     built: true,
     packages: packageChanges(without(seen.state.currentSystem, before), without(seen.to, after)),
     copy,
-    units: unitChanges(before.units, after.units, before.states),
+    units: unitChanges(before.units, after.units, before.states, holdsAfter(before, after)),
+    users: accountChanges(before.accounts, after.accounts, "users"),
+    groups: accountChanges(before.accounts, after.accounts, "groups"),
+    etc: etcChanges(before.etc, after.etc),
     reboot: rebootReasons(before, after),
   };
 }

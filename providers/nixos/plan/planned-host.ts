@@ -1,3 +1,4 @@
+import { areMet, type Holds } from "./conditions.ts";
 import { type Dependencies, dependenciesOf } from "./dependencies.ts";
 import {
   instancesOf,
@@ -14,6 +15,14 @@ import {
  */
 export type ActiveUnits = Readonly<Record<string, string>>;
 
+interface Seen {
+  readonly before: UnitTree;
+  readonly after: UnitTree;
+  readonly active: ActiveUnits | undefined;
+  /** Without it, a condition is met as it was the last time. */
+  readonly holds: Holds | undefined;
+}
+
 /** A host with two systems: what it runs, and what it is to run. */
 export class PlannedHost {
   readonly old: ReadonlyMap<string, UnitFile>;
@@ -22,11 +31,12 @@ export class PlannedHost {
   readonly after: Dependencies;
   /** What runs now. Starting over and over is running, too. */
   readonly running: ReadonlySet<string>;
+  /** Will not start, because of their conditions. */
   readonly unmet: ReadonlySet<string>;
   /** Known to systemd, and of no file of the old system. */
   readonly loaded: ReadonlySet<string>;
 
-  constructor(before: UnitTree, after: UnitTree, active: ActiveUnits | undefined) {
+  constructor({ before, after, active, holds }: Seen) {
     const there = Object.keys(active ?? {});
     const inState = (...states: string[]) =>
       new Set(there.filter((unit) => states.includes(active?.[unit] ?? "")));
@@ -42,7 +52,16 @@ export class PlannedHost {
         : inState("active", "activating", "reloading");
     const { old, wanted } = this;
     this.loaded = new Set(there.filter((unit) => !old.has(unit)));
-    this.unmet = new Set([...inState("unmet")].filter((unit) => sameConditions(unit, old, wanted)));
+    const wasUnmet = inState("unmet");
+    this.unmet = new Set(
+      [...wanted].flatMap(([unit, file]) => {
+        if (file === MASKED) return [];
+        const met = holds && areMet(file, holds);
+        const isUnmet =
+          met === undefined ? wasUnmet.has(unit) && sameConditions(unit, old, wanted) : !met;
+        return isUnmet ? [unit] : [];
+      }),
+    );
     this.before = dependenciesOf(this.old, before);
     this.after = dependenciesOf(this.wanted, after);
   }

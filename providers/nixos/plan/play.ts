@@ -1,4 +1,4 @@
-import { type Dependencies, reach } from "./dependencies.ts";
+import { type Dependencies, type Graph, reach } from "./dependencies.ts";
 import type { PlannedHost } from "./planned-host.ts";
 import type { Requests } from "./requests.ts";
 import { flag, MASKED, type Unit, words } from "./unit-files.ts";
@@ -30,9 +30,23 @@ export function play(host: PlannedHost, asked: Requests): Map<string, Fate> {
     }
   };
 
+  // What a running unit upholds does not stay down, be it that the switch has just stopped it, or that it is upheld only now.
+  const uphold = (by: Graph, mayStart: (unit: string) => boolean) => {
+    for (const unit of live)
+      for (const other of by.get(unit) ?? []) {
+        const isNews = stopped.has(other) || host.before.upheld.get(unit)?.has(other) !== true;
+        if (!isNews || live.has(other) || !mayStart(other)) continue;
+        live.add(other);
+        started.add(other);
+      }
+  };
+
   for (const unit of stoppedWith(asked.stop, host.before)) stop(unit);
+  const was = { wanted: host.old, unmet: new Set<string>(), loaded: host.loaded };
+  uphold(host.before.upheld, (unit) => canStart(unit, was, live));
   // What the new files bind to a unit that does not run is stopped as soon as they are read.
   for (const unit of live) if (bindsToStopped(unit, host, live)) stop(unit);
+  uphold(host.after.upheld, (unit) => canStart(unit, host, live));
   const refused = new Set<string>();
   const late = [...asked.reload].filter((unit) => !live.has(unit));
   for (const unit of reach(asked.reload, host.after.reloaded))
@@ -45,6 +59,7 @@ export function play(host: PlannedHost, asked: Requests): Map<string, Fate> {
     }
   startAll([...asked.restart].filter((unit) => !refused.has(unit)));
   startAll(socketsFirst([...asked.start, ...late]));
+  uphold(host.after.upheld, (unit) => canStart(unit, host, live));
 
   for (const unit of refused) if (live.has(unit) && asked.restart.has(unit)) asked.keep.add(unit);
   for (const unit of asked.reload)
@@ -68,7 +83,7 @@ function socketsFirst(units: Iterable<string>): string[] {
 
 function canStart(
   unit: string,
-  { wanted, unmet, loaded }: PlannedHost,
+  { wanted, unmet, loaded }: Pick<PlannedHost, "wanted" | "unmet" | "loaded">,
   live: ReadonlySet<string>,
 ): boolean {
   const file = wanted.get(unit);

@@ -1,5 +1,6 @@
 import { shortPath } from "../../../contract/store-path.ts";
 import type { Source } from "../sources.ts";
+import { etcText, usersText } from "./changes-text.ts";
 import type { PackageChange } from "./packages.ts";
 import type { Plan } from "./plan.ts";
 
@@ -42,7 +43,7 @@ function rows(plan: Plan): [string, string][] {
   if (!plan.built)
     return [
       ["system", system],
-      ["packages", "known once it is built; so are the units and the size of the copy"],
+      ["packages", "known once it is built; so are units, users, /etc and the size of the copy"],
       ...links,
       ...effect,
       ...ends,
@@ -56,6 +57,8 @@ function rows(plan: Plan): [string, string][] {
       undefined,
     ),
     ...unitRows(plan),
+    ...one("users", usersText(plan.users, plan.groups)),
+    ...one("/etc", etcText(plan.etc)),
     ...links,
     ...listed("reboot", plan.reboot, undefined),
     ["probes", plan.probes.join(", ") || "none"],
@@ -85,6 +88,10 @@ function unitRows({ units }: Plan): [string, string][] {
     units[verb].length === 0 ? [] : [[verb, units[verb].join(", ")]],
   );
   return changed.length === 0 ? [["units", "none changes"]] : changed;
+}
+
+function one(name: string, value: string | undefined): [string, string][] {
+  return value === undefined ? [] : [[name, value]];
 }
 
 const LISTED = 20;

@@ -1,5 +1,6 @@
 import { type Description, description } from "../../../contract/description.ts";
 import { call, type Executor } from "../../executors/executor.ts";
+import { holdsAfter } from "./conditions.ts";
 import { type UnitChanges, unitChanges } from "./units.ts";
 
 const ASK_SECONDS = 20;
@@ -14,17 +15,18 @@ export async function unitsOfSwitch(
   to: string | undefined,
 ): Promise<UnitChanges | undefined> {
   if (from === null || to === undefined) return undefined;
-  const describe = (toplevel: string, states: boolean): Promise<Description> => {
+  const describe = (toplevel: string, more: object): Promise<Description> => {
     const options = { timeoutSeconds: ASK_SECONDS, endsWithUs: true };
-    return call(host, "describe", { toplevel, states }, description, options);
+    return call(host, "describe", { toplevel, ...more }, description, options);
   };
   try {
     const [before, after] = await Promise.all([
-      describe(from, true),
-      from === to ? undefined : describe(to, false),
+      describe(from, { states: true, conditionsOf: to, etc: true }),
+      from === to ? undefined : describe(to, { etc: true }),
     ]);
     if (!before.valid || after?.valid === false) return undefined;
-    return unitChanges(before.units, (after ?? before).units, before.states);
+    const wanted = after ?? before;
+    return unitChanges(before.units, wanted.units, before.states, holdsAfter(before, wanted));
   } catch {
     return undefined;
   }

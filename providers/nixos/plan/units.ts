@@ -1,3 +1,4 @@
+import type { Holds } from "./conditions.ts";
 import { type ActiveUnits, PlannedHost } from "./planned-host.ts";
 import { play } from "./play.ts";
 import { requestsOf } from "./requests.ts";
@@ -20,8 +21,13 @@ export interface UnitChanges {
  * Predicts a switch from the two unit trees and what runs: what switch-to-configuration asks of systemd, by its rules,
  * and then what systemd does about it, by the dependencies of the units.
  */
-export function unitChanges(before: UnitTree, after: UnitTree, active?: ActiveUnits): UnitChanges {
-  const host = new PlannedHost(before, after, active);
+export function unitChanges(
+  before: UnitTree,
+  after: UnitTree,
+  active?: ActiveUnits,
+  holds?: Holds,
+): UnitChanges {
+  const host = new PlannedHost({ before, after, active, holds });
   const asked = requestsOf(host);
   const played = play(host, asked);
   const changes: UnitChanges = { stop: [], start: [], restart: [], reload: [], keep: [] };

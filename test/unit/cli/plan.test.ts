@@ -31,9 +31,9 @@ describe("a plan that was kept", () => {
 
   it("keeps what a later version has more of", () => {
     const file = join(directory, "plan.json");
-    const more = planDocument({ change: { ...planDocument().change, users: ["+ alice"] } });
+    const more = planDocument({ change: { ...planDocument().change, tmpfiles: ["+ /srv"] } });
     savePlan(file, more);
-    assert.deepEqual(readPlan(file).change["users"], ["+ alice"]);
+    assert.deepEqual(readPlan(file).change["tmpfiles"], ["+ /srv"]);
   });
 
   for (const [what, change, says] of [
@@ -57,6 +57,8 @@ describe("a plan that was kept", () => {
     assert.notEqual(planDocument({ mode: "boot" }).id, planDocument().id);
   });
 });
+
+const NO_FILES = { added: [], removed: [], changed: [] };
 
 describe("what has changed since a plan was reviewed", () => {
   const plan = planDocument();
@@ -122,8 +124,13 @@ describe("what has changed since a plan was reviewed", () => {
     ],
     [
       "what only a later version knows",
-      withChange({ users: ["+ bob"] }),
-      /^users: nothing then, \+ bob now$/,
+      withChange({ tmpfiles: ["+ /srv"] }),
+      /^tmpfiles: nothing then, \+ \/srv now$/,
+    ],
+    [
+      "another file below /etc",
+      withChange({ etc: { ...(plan.change.etc ?? NO_FILES), added: ["bob"] } }),
+      /^etc: added: \+ bob$/,
     ],
   ];
   for (const [what, now, says] of table)
@@ -162,6 +169,13 @@ describe("the plan as Markdown", () => {
       /^### Plan for prod: choiros\\-prod\n\n`f1dd4a000000` → `9ace77e00000` hypervisor: say hello\n/,
     );
     assert.match(said, /\| \*\*Restart\*\* \| `hypervisor\.service` \|/);
+    assert.match(
+      said,
+      /\| \*\*Users\*\* \| new alice; changed root \\\(password\\\); groups: changed wheel /,
+    );
+    assert.match(said, /\| \*\*\/etc\*\* \| changed ssh\/ssh\\_config; gone issue \|/);
+    assert.match(said, /<summary>Users and \/etc: 5<\/summary>/);
+    assert.match(said, /\| group \| `wheel` \| changed: \\\+alice \|/);
     assert.match(said, /<details><summary>Packages: 1<\/summary>\n\n\| Package/);
   });
 

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { Output } from "../../../cli/output.ts";
 import { chooseRecord, sameRelease } from "../../../cli/report/choice.ts";
 import { saidUnits, unitsOf } from "../../../cli/report/facts.ts";
 import { html } from "../../../cli/report/html.ts";
 import { reportMarkdown } from "../../../cli/report/markdown.ts";
+import { reportPage } from "../../../cli/report/page.ts";
 import { squarify } from "../../../cli/report/squarify.ts";
+import { reportLines } from "../../../cli/report/text.ts";
 import type { History } from "../../../contract/ledger.ts";
 import {
   failedReport,
@@ -95,6 +98,23 @@ describe("a report", () => {
     assert.deepEqual(
       saidUnits(said).map(({ unit, change }) => `${unit} ${change}`),
       ["a.service restarted", "b.service stopped", "c.service started"],
+    );
+  });
+
+  it("tells users and files below /etc in each of its shapes", () => {
+    const document = reportDocument();
+    const wide = new Output({ stdout: { isTTY: false, write: () => {} } });
+    const said = reportLines(document, wide).join("
+");
+    assert.match(
+      said,
+      /users +new alice; changed root \(password\); gone carol; groups: changed wheel/,
+    );
+    assert.match(said, /\/etc +new caddy\/caddy_config; changed ssh\/ssh_config; gone issue/);
+    assert.match(reportMarkdown(document), /\| user \| `root` \| changed: password \|/);
+    assert.match(
+      reportPage(document),
+      /<th scope="row">wheel<\/th><td>group<\/td><td>changed: \+alice<\/td>/,
     );
   });
 

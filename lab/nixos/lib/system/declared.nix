@@ -33,18 +33,6 @@ let
     in
     types.either atom (types.listOf atom);
 
-  user = module {
-    isSystemUser = flag;
-    isNormalUser = flag;
-    description = option types.str "";
-    group = option types.str "";
-    extraGroups = textList;
-    home = option types.str "/var/empty";
-    createHome = flag;
-    openssh.authorizedKeys.keys = textList;
-    openssh.authorizedKeys.keyFiles = option (types.listOf types.path) [ ];
-  };
-
   container = module {
     autoStart = flag;
     ephemeral = flag;
@@ -107,9 +95,6 @@ in
     nix.daemonIOSchedClass = option (types.enum [ "best-effort" "idle" ]) "best-effort";
     nix.daemonIOSchedPriority = option (types.ints.between 0 7) 4;
     nix.package = option types.package pkgs.nix;
-
-    users.users = option (types.attrsOf user) { };
-    users.groups = option (types.attrsOf types.attrs) { };
 
     networking = {
       domain = text;

@@ -26,6 +26,7 @@ in
 
   config = {
     environment.etc.hostname.text = config.networking.hostName + "\n";
+    environment.etc.issue.text = lib.mkDefault "A host of the lab.\n";
 
     system.build.etc = pkgs.linkFarm "etc" (lib.mapAttrs sourceOf enabled);
 

@@ -6,6 +6,7 @@
   ./toplevel.nix
   ./debian.nix
   ./assertions.nix
+  ./users.nix
   ./declared.nix
   ./nix-gc.nix
 ]
