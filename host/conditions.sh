@@ -26,6 +26,7 @@ is_met() {
     ConditionPathIsSymbolicLink) [[ -L $2 ]] ;;
     ConditionFileNotEmpty) [[ -f $2 && -s $2 ]] ;;
     ConditionFileIsExecutable) [[ -f $2 && -x $2 ]] ;;
-    ConditionDirectoryNotEmpty) [[ $(find -H "$2" -mindepth 1 -maxdepth 1 -print -quit 2>/dev/null) ]] ;;
+    # What is hidden does not count.
+    ConditionDirectoryNotEmpty) compgen -G "$2/*" >/dev/null ;;
   esac
 }

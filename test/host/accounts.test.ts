@@ -151,7 +151,7 @@ describe("what a host tells of accounts, /etc and conditions", function () {
 
   it("tries conditions of any system as systemd does", async () => {
     await bash(
-      "mkdir -p /tmp/cond/empty /tmp/cond/full; touch /tmp/cond/full/.x; ln -sfn full /tmp/cond/link",
+      "mkdir -p /tmp/cond/hidden /tmp/cond/full; touch /tmp/cond/full/x /tmp/cond/hidden/.x; ln -sfn full /tmp/cond/link",
     );
     const table: [condition: string, met: boolean][] = [
       ["ConditionPathExists=/tmp/cond", true],
@@ -163,11 +163,11 @@ describe("what a host tells of accounts, /etc and conditions", function () {
       ["ConditionPathIsSymbolicLink=/tmp/cond/link", true],
       ["ConditionPathIsSymbolicLink=/tmp/cond/full", false],
       ["ConditionFileNotEmpty=/etc/hostname", true],
-      ["ConditionFileNotEmpty=/tmp/cond/full/.x", false],
+      ["ConditionFileNotEmpty=/tmp/cond/full/x", false],
       ["ConditionFileIsExecutable=/usr/bin/env", true],
       ["ConditionFileIsExecutable=/etc/hostname", false],
       ["ConditionDirectoryNotEmpty=/tmp/cond/full", true],
-      ["ConditionDirectoryNotEmpty=/tmp/cond/empty", false],
+      ["ConditionDirectoryNotEmpty=/tmp/cond/hidden", false],
     ];
     for (const [condition, met] of table) {
       const code = (await host.exec(["systemd-analyze", "condition", condition])).code;

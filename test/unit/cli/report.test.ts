@@ -104,8 +104,7 @@ describe("a report", () => {
   it("tells users and files below /etc in each of its shapes", () => {
     const document = reportDocument();
     const wide = new Output({ stdout: { isTTY: false, write: () => {} } });
-    const said = reportLines(document, wide).join("
-");
+    const said = reportLines(document, wide).join("\n");
     assert.match(
       said,
       /users +new alice; changed root \(password\); gone carol; groups: changed wheel/,
