@@ -68,6 +68,8 @@ describe("conditions of units", () => {
   });
 });
 
+const B = { "b.service": "[Service]\nExecStart=/b\n" };
+
 describe("a unit with a condition", () => {
   const states = { "multi-user.target": "active" };
   const unmet = holdsAfter({ unmet: ["ConditionPathExists=/no"] }, {});
@@ -79,6 +81,16 @@ describe("a unit with a condition", () => {
     assert.deepEqual(unitChanges(TARGET, service("ConditionPathExists=/y"), states, unmet).start, [
       A,
     ]);
+  });
+
+  it("is asked for what it wants all the same", () => {
+    const wants = { ...service("ConditionPathExists=/no", "Wants=b.service"), ...B };
+    assert.deepEqual(unitChanges(TARGET, wants, states, unmet).start, ["b.service"]);
+    const lost = {
+      ...service("ConditionPathExists=/no", "Wants=b.service", "Requires=c.service"),
+      ...B,
+    };
+    assert.deepEqual(unitChanges(TARGET, lost, states, unmet).start, []);
   });
 
   it("stops for good when it changes and its condition is met no more", () => {

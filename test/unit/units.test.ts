@@ -370,6 +370,31 @@ describe("units that a switch changes", () => {
       assert.deepEqual(unitChanges(before, before), NONE);
   });
 
+  it("do not go with one that goes, if what is between them does not run", () => {
+    const names = ["b.service", "c.service"];
+    const before = {
+      ...{ ...TARGET, ...loose(A, one) },
+      ...loose("b.service", one, { PartOf: A }),
+      ...loose("c.service", one, { Requires: "b.service", RefuseManualStop: "true" }),
+    };
+    const running = { [A]: "active", "c.service": "active" };
+    assert.deepEqual(unitChanges(before, TARGET, running).stop, [A]);
+    const all = { ...running, "b.service": "active" };
+    assert.deepEqual(unitChanges(before, TARGET, all).stop, [A, ...names]);
+  });
+
+  it("come with their sockets first, whichever target wants them", () => {
+    const both = {
+      ...{ ...TARGET, "sockets.target": "[Unit]\n" },
+      ...service(A, one),
+      "a.socket": "[Socket]\nListenStream=/run/a\n",
+      "sockets.target.wants/a.socket": "-> ../a.socket",
+    };
+    const states = { "multi-user.target": "active", "sockets.target": "active" };
+    const before = { ...TARGET, "sockets.target": "[Unit]\n" };
+    assert.deepEqual(unitChanges(before, both, states).start, [A, "a.socket"]);
+  });
+
   it("are named once, in order", () => {
     const names = ["z.service", "a.service", "m.service"];
     const tree = (text: Record<string, string>) =>

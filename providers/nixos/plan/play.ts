@@ -17,19 +17,25 @@ export function play(host: PlannedHost, asked: Requests): Map<string, Fate> {
     live.add(unit);
     started.add(unit);
   };
+  // What runs already is not asked for what it wants; only what was asked for itself is. What a condition keeps from
+  // starting is asked all the same.
   const startAll = (units: Iterable<string>) => {
-    // What runs already is not asked for what it wants; only what was asked for itself is.
-    const pulled = new Set(units);
-    const asked = new Set(pulled);
-    for (const unit of pulled) {
-      const running = live.has(unit);
-      start(unit);
-      if (running ? !asked.has(unit) : !live.has(unit)) continue;
-      for (const other of host.after.conflicts.get(unit) ?? []) stop(other);
-      for (const other of socketsFirst(host.after.pulls.get(unit) ?? [])) pulled.add(other);
+    const asked = new Set(units);
+    const pulled = new Set(asked);
+    for (let next = socketsFirst(asked); next.length > 0; ) {
+      const further = new Set<string>();
+      for (const unit of next) {
+        const running = live.has(unit);
+        start(unit);
+        const pulls = running ? asked.has(unit) : live.has(unit) || isSkipped(unit, host);
+        if (!pulls) continue;
+        for (const other of host.after.conflicts.get(unit) ?? []) stop(other);
+        for (const other of host.after.pulls.get(unit) ?? []) further.add(other);
+      }
+      next = socketsFirst([...further].filter((unit) => !pulled.has(unit)));
+      for (const unit of next) pulled.add(unit);
     }
   };
-
   // What a running unit upholds does not stay down, be it that the switch has just stopped it, or that it is upheld only now.
   const uphold = (by: Graph, mayStart: (unit: string) => boolean) => {
     for (const unit of live)
@@ -41,7 +47,7 @@ export function play(host: PlannedHost, asked: Requests): Map<string, Fate> {
       }
   };
 
-  for (const unit of stoppedWith(asked.stop, host.before)) stop(unit);
+  for (const unit of stoppedWith(asked.stop, host.before, live)) stop(unit);
   const was = { wanted: host.old, unmet: new Set<string>(), loaded: host.loaded };
   uphold(host.before.upheld, (unit) => canStart(unit, was, live));
   // What the new files bind to a unit that does not run is stopped as soon as they are read.
@@ -51,14 +57,15 @@ export function play(host: PlannedHost, asked: Requests): Map<string, Fate> {
   const late = [...asked.reload].filter((unit) => !live.has(unit));
   for (const unit of reach(asked.reload, host.after.reloaded))
     if (live.has(unit) && canReload(unit, host)) reloaded.add(unit);
-  for (const unit of stoppedWith(asked.restart, { bound: host.after.bound, stopped: new Map() }))
+  const restarted = { bound: host.after.bound, stopped: new Map() };
+  for (const unit of stoppedWith(asked.restart, restarted, live))
     if (!hasWhatItNeeds(unit, host)) refused.add(unit);
     else if (live.has(unit) || asked.restart.has(unit)) {
       stop(unit);
       start(unit);
     }
   startAll([...asked.restart].filter((unit) => !refused.has(unit)));
-  startAll(socketsFirst([...asked.start, ...late]));
+  startAll([...asked.start, ...late]);
   uphold(host.after.upheld, (unit) => canStart(unit, host, live));
 
   for (const unit of refused) if (live.has(unit) && asked.restart.has(unit)) asked.keep.add(unit);
@@ -79,6 +86,11 @@ function bindsToStopped(unit: string, { wanted }: PlannedHost, live: ReadonlySet
 
 function socketsFirst(units: Iterable<string>): string[] {
   return [...units].sort((a, b) => Number(b.endsWith(".socket")) - Number(a.endsWith(".socket")));
+}
+
+/** Systemd looks at conditions last: then it has asked for all that the unit needs and wants. */
+function isSkipped(unit: string, host: PlannedHost): boolean {
+  return host.unmet.has(unit) && hasWhatItNeeds(unit, host);
 }
 
 function canStart(
@@ -140,12 +152,15 @@ function canReload(unit: string, { wanted }: PlannedHost): boolean {
   );
 }
 
+/** These, and what runs and goes with them. What does not run passes nothing on. */
 function stoppedWith(
   units: Iterable<string>,
   { bound, stopped }: Pick<Dependencies, "bound" | "stopped">,
+  live: ReadonlySet<string>,
 ): Set<string> {
   const found = new Set(units);
   for (const unit of found)
-    for (const graph of [bound, stopped]) for (const next of graph.get(unit) ?? []) found.add(next);
+    for (const graph of [bound, stopped])
+      for (const next of graph.get(unit) ?? []) if (live.has(next)) found.add(next);
   return found;
 }
