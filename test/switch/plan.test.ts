@@ -5,6 +5,8 @@ import { type Pair, switchPairs } from "../../bench/corpus/pairs.ts";
 import { mistakesOf, recall, scoreOf } from "../../bench/corpus/score.ts";
 import { type Lab, openLab } from "../../lab/lab.ts";
 
+// No rule was mended by what happened with it.
+const SEED = 7301;
 const PAIRS = 24;
 
 describe("the plan of units, against real switches", function () {
@@ -14,7 +16,7 @@ describe("the plan of units, against real switches", function () {
 
   before(async () => {
     lab = await openLab({ instance: process.env["TEST_LAB"] ?? "test" });
-    pairs = await switchPairs(lab.host("grind"), 11, PAIRS);
+    pairs = await switchPairs(lab.host("grind"), SEED, PAIRS);
   });
   after(async () => {
     await lab?.host("grind").reset();

@@ -383,6 +383,17 @@ describe("units that a switch changes", () => {
     assert.deepEqual(unitChanges(before, TARGET, all).stop, [A, ...names]);
   });
 
+  it("stop when the new files bind them to one that does not run, or that nobody has", () => {
+    const bound = service(A, one, { BindsTo: "b.service" });
+    const running = { "multi-user.target": "active", [A]: "active" };
+    const before = { ...TARGET, ...service(A, one) };
+    const manual = service(A, one, { BindsTo: "b.service", "X-OnlyManualStart": "true" });
+    assert.deepEqual(unitChanges(before, { ...TARGET, ...manual }, running).stop, [A]);
+    const there = { ...running, "b.service": "active" };
+    assert.deepEqual(unitChanges(before, { ...TARGET, ...manual }, there).keep, [A]);
+    assert.deepEqual(unitChanges(before, { ...TARGET, ...bound }, there).restart, [A]);
+  });
+
   it("come with their sockets first, whichever target wants them", () => {
     const both = {
       ...{ ...TARGET, "sockets.target": "[Unit]\n" },

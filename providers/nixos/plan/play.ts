@@ -78,10 +78,12 @@ export function play(host: PlannedHost, asked: Requests): Map<string, Fate> {
   return fates;
 }
 
-function bindsToStopped(unit: string, { wanted }: PlannedHost, live: ReadonlySet<string>): boolean {
-  const file = wanted.get(unit);
+function bindsToStopped(unit: string, host: PlannedHost, live: ReadonlySet<string>): boolean {
+  const file = host.wanted.get(unit);
   if (file === undefined || file === MASKED) return false;
-  return words(file, "Unit.BindsTo").some((other) => wanted.has(other) && !live.has(other));
+  return words(file, "Unit.BindsTo").some(
+    (other) => !live.has(other) && (host.wanted.has(other) || !isThere(other, host)),
+  );
 }
 
 function socketsFirst(units: Iterable<string>): string[] {
