@@ -7,6 +7,7 @@ import { type Links, placeOf } from "../contract/links.ts";
 import type { Preflight } from "../contract/preflight.ts";
 import type { Probe } from "../contract/probe.ts";
 import type {
+  GetPlanInputs,
   Live,
   SystemProfileInputs,
   SystemProfileOutputs,
@@ -16,10 +17,10 @@ import type { Rollout } from "../contract/rollout.ts";
 import type { SmokeTest } from "../contract/smoke.ts";
 import type { Hooks, KnownFacts } from "./hooks.ts";
 import type { Host } from "./host.ts";
-import { handOver } from "./plan-file.ts";
+import { questionOf, showPlan } from "./planning.ts";
 import * as pulumi from "./pulumi.ts";
 import type { Release } from "./release.ts";
-import { Closure, getPlan, SystemProfile } from "./resources.ts";
+import { Closure, SystemProfile } from "./resources.ts";
 
 export interface ActivationArgs {
   readonly host: Host;
@@ -108,6 +109,8 @@ export class Activation extends pulumi.ComponentResource {
   readonly examinable: Examinable;
   readonly closures: readonly Closure[];
   readonly system: SystemProfile;
+  /** In a preview, what is to be asked about it. */
+  readonly question: pulumi.Output<GetPlanInputs> | undefined;
 
   constructor(name: string, args: ActivationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:index:Activation", name, {}, opts);
@@ -126,8 +129,10 @@ export class Activation extends pulumi.ComponentResource {
     runAfter(name, args, facts, system, this);
     this.closures = closures;
     this.system = system;
-    if (pulumi.isDryRun() && !args.inFleet?.rollout.held)
-      showPlan(args, { toplevel, links }, system);
+    if (pulumi.isDryRun() && !args.inFleet?.rollout.held) {
+      this.question = questionOf(args, { toplevel, links }, transportOf(args.copy, args.release));
+      if (args.inFleet === undefined) showPlan(this.question, args, system);
+    }
     this.live = system.live;
     this.drift = system.drift;
     this.pending = system.pending;
@@ -175,7 +180,7 @@ function runAfter(
 }
 
 /** What is put on the host. */
-interface Goods {
+export interface Goods {
   readonly toplevel: pulumi.Output<string> | undefined;
   readonly links: pulumi.Output<Links> | undefined;
 }
@@ -291,49 +296,4 @@ async function together(first: pulumi.Resource[], { ready }: InFleet): Promise<p
 
 function runs(live: Live, toplevel: string | undefined): boolean {
   return toplevel === undefined || live.currentSystem === toplevel;
-}
-
-function showPlan(
-  { host, release, copy, health, smoke, mode, inFleet }: ActivationArgs,
-  goods: Goods,
-  system: SystemProfile,
-): void {
-  const { rev, subject, builder = host.connection } = release;
-  pulumi.all([goods.toplevel, goods.links]).apply(async ([toplevel, links]) => {
-    const asked = getPlan({
-      ...{ connection: host.connection, host: host.hostName, mode, rev, subject, builder },
-      ...(toplevel === undefined ? {} : { toplevel }),
-      ...(links === undefined ? {} : { links }),
-      transport: transportOf(copy, release),
-      probes: health,
-      ...(smoke === undefined ? {} : { smoke }),
-    });
-    const plan = inFleet === undefined ? await asked : await orWarning(asked, system);
-    if (plan === undefined) return;
-    handOver(plan, mode, { rev, subject, id: release.knownId });
-    const settled = plan.from === plan.to && plan.links.length === 0 && !plan.running;
-    if (!settled || plan.drift.length > 0 || plan.pending.length > 0)
-      await pulumi.log.info(plan.text, system);
-    if (pulumi.isDryRun()) await judge(plan.copy.problems ?? [], copy, system);
-  });
-}
-
-/** One host of many that cannot be looked at does not hide what will become of the others. */
-function orWarning<T>(plan: Promise<T>, system: SystemProfile): Promise<T | undefined> {
-  return plan.catch(async (error: Error) => {
-    await pulumi.log.warn(error.message, system);
-    return undefined;
-  });
-}
-
-/** What is wrong with the caches. An `up` hears of it from the closure, before that touches anything. */
-async function judge(
-  problems: readonly string[],
-  copy: ActivationArgs["copy"],
-  system: SystemProfile,
-): Promise<void> {
-  if (problems.length === 0) return;
-  if (copy.via === "cache" && copy.check === "fail")
-    throw new pulumi.RunError(`${problems.join("\n")}\nNothing was touched: [copy.check] is fail.`);
-  for (const problem of problems) await pulumi.log.warn(problem, system);
 }

@@ -9,6 +9,7 @@ import type { Probe } from "../contract/probe.ts";
 import type { SmokeTest } from "../contract/smoke.ts";
 import type { Activation, ActivationArgs } from "./activation.ts";
 import { mapValues } from "./map-values.ts";
+import { handOverFleet } from "./plan-file.ts";
 import * as pulumi from "./pulumi.ts";
 import type { Release } from "./release.ts";
 import { Wave } from "./wave.ts";
@@ -65,11 +66,12 @@ export class Fleet extends pulumi.ComponentResource {
       waves.push(
         new Wave(
           plan.name,
-          { ...wave, rev: args.release.rev, activate, after, copies: args.copy.maxInFlight },
+          { ...wave, rev: args.release.rev, activate, after, copy: args.copy },
           { parent: this },
         ),
       );
     }
+    if (pulumi.isDryRun()) keepPlan(waves, args);
     this.activations = Object.assign({}, ...waves.map((wave) => wave.activations));
     const all = Object.values(this.activations);
     this.glance = mapValues(this.activations, ({ live, healthy }) => ({
@@ -84,6 +86,13 @@ export class Fleet extends pulumi.ComponentResource {
       .apply((each) => (each.includes(null) ? null : Math.max(...each.map((at) => at ?? 0))));
     this.registerOutputs({ healthy: this.healthy });
   }
+}
+
+/** Gives the plan of all waves to the command that has asked for it. */
+async function keepPlan(waves: readonly Wave[], { release, mode }: FleetArgs): Promise<void> {
+  const told = await Promise.all(waves.map((wave) => wave.told));
+  const { rev, subject, knownId: id } = release;
+  handOverFleet(told, { mode, release: { rev, subject, id } });
 }
 
 /** What a host gets of the settings of all, and of those of its role. */

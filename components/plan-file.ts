@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import type { z } from "zod";
 import { canonicalJson, type Json } from "../contract/canonical-json.ts";
-import type { Mode } from "../contract/goal.ts";
+import { fleetPlannedByProgram } from "../contract/fleet-plan.ts";
 import {
   PLAN_FILE,
   type PlannedByProgram,
@@ -8,19 +9,40 @@ import {
   plannedByProgram,
   REVIEWED_PLAN,
 } from "../contract/plan.ts";
+import type { WaveTold } from "./planning.ts";
 import { RunError } from "./pulumi.ts";
 import type { PlanSummary } from "./resources.ts";
+
+/** Does a command ask for the plan, to keep it? */
+export function isPlanKept(): boolean {
+  return Boolean(process.env[PLAN_FILE]);
+}
 
 /** Gives the plan to the command that has asked for it. */
 export function handOver(
   { machine: host, text, ...change }: PlanSummary,
-  mode: Mode,
-  release: PlannedByProgram["release"],
+  about: Pick<PlannedByProgram, "mode" | "release">,
 ): void {
+  write(plannedByProgram, { ...about, host, change, text });
+}
+
+/** The same, of many hosts. */
+export function handOverFleet(
+  told: readonly (WaveTold | undefined)[],
+  about: Pick<PlannedByProgram, "mode" | "release">,
+): void {
+  const waves = told.filter((one) => one !== undefined);
+  const machines = waves.flatMap(({ machines = [] }) => machines);
+  write(fleetPlannedByProgram, {
+    ...about,
+    waves: waves.map(({ machines: _machines, ...wave }) => wave),
+    hosts: Object.fromEntries(machines.map((machine) => [machine.name, machine])),
+  });
+}
+
+function write(schema: z.ZodType, content: object): void {
   const file = process.env[PLAN_FILE];
-  if (!file) return;
-  const planned = plannedByProgram.parse({ mode, release, host, change, text });
-  writeFileSync(file, canonicalJson(planned as unknown as Json));
+  if (file) writeFileSync(file, canonicalJson(schema.parse(content) as Json));
 }
 
 /** Only the release that was reviewed may go any further: checked before anything is registered. */

@@ -7,10 +7,12 @@ import type {
   GetHostInputs,
   GetPlanInputs,
   GetReleaseInputs,
+  GetWavePlanInputs,
   Live,
   SystemProfileInputs,
   SystemProfileOutputs,
   VerifySignatureInputs,
+  WavePlan,
 } from "../contract/resources.ts";
 import type { GateInputs } from "../contract/rollout.ts";
 import * as pulumi from "./pulumi.ts";
@@ -95,6 +97,15 @@ export interface PlanSummary {
 /** What putting a release on a host will do. */
 export function getPlan(args: GetPlanInputs): Promise<PlanSummary> {
   return invoke("nixos:index:getPlan", args);
+}
+
+export interface WavePlanSummary extends WavePlan {
+  readonly machines?: readonly { readonly name: string }[];
+}
+
+/** What putting a release on the hosts of a wave will do. */
+export function getWavePlan(args: GetWavePlanInputs): Promise<WavePlanSummary> {
+  return invoke("nixos:index:getWavePlan", args);
 }
 
 /** Who has signed a manifest; an error if it is nobody of the allowed ones. */

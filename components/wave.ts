@@ -2,6 +2,7 @@ import type { Member } from "../contract/fleet.ts";
 import type { Rollout } from "../contract/rollout.ts";
 import { Activation, type ActivationArgs } from "./activation.ts";
 import { Host } from "./host.ts";
+import { type How, showWavePlan, type WaveTold } from "./planning.ts";
 import * as pulumi from "./pulumi.ts";
 import { Gate } from "./resources.ts";
 import type { PlannedWave } from "./waves.ts";
@@ -10,8 +11,8 @@ export interface WaveArgs {
   readonly plan: PlannedWave;
   readonly rev: string;
   readonly limits: Omit<Rollout, "host" | "wave" | "held">;
-  /** Copies at the same time. */
-  readonly copies: number;
+  /** How closures reach the hosts, and how many at the same time. */
+  readonly copy: How & { readonly maxInFlight: number };
   /** What a host is to run, and how. */
   readonly activate: (member: Member) => Omit<ActivationArgs, "host" | "inFleet">;
   readonly isHeld: (member: Member) => boolean;
@@ -27,6 +28,8 @@ export interface WaveArgs {
 export class Wave extends pulumi.ComponentResource {
   readonly activations: Readonly<Record<string, Activation>>;
   readonly settled: pulumi.Resource;
+  /** In a preview, what is told of it. */
+  readonly told: Promise<WaveTold | undefined>;
 
   constructor(name: string, args: WaveArgs, opts?: pulumi.ComponentResourceOptions) {
     super("choiros:index:Wave", name, {}, opts);
@@ -40,13 +43,20 @@ export class Wave extends pulumi.ComponentResource {
     );
     setReady(createReady(name, args, all, this));
     this.settled = createSettled(name, args, this.activations, this);
+    this.told = this.tell(args);
     this.registerOutputs({});
+  }
+
+  private async tell({ plan, copy }: WaveArgs): Promise<WaveTold | undefined> {
+    if (!pulumi.isDryRun()) return undefined;
+    const { name, soakSeconds } = plan;
+    return { name, soakSeconds, ...(await showWavePlan(this.activations, copy, this)) };
   }
 }
 
 function createHost(
   member: Member,
-  { plan, limits, copies, activate, isHeld, after }: WaveArgs,
+  { plan, limits, copy, activate, isHeld, after }: WaveArgs,
   ready: Promise<pulumi.Resource>,
   parent: Wave,
 ): Activation {
@@ -54,7 +64,7 @@ function createHost(
   const held = isHeld(member) ? { held: true as const } : {};
   const rollout = { host: name, wave: plan.name, ...limits, ...held };
   const host = new Host(name, member, { parent });
-  const inFleet = { rollout, copies, after, ready };
+  const inFleet = { rollout, copies: copy.maxInFlight, after, ready };
   return new Activation(name, { ...activate(member), host, inFleet }, { parent });
 }
 

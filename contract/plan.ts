@@ -8,7 +8,7 @@ const count = z.number().int().min(0);
 const path = z.string().nullable();
 
 /** A host as it was when the plan was made: what a review of the plan takes for granted. */
-const plannedHost = z.object({
+export const plannedHost = z.object({
   name: z.string(),
   machineId: z.string(),
   system: z.string(),
@@ -64,7 +64,7 @@ const etcChanges = z.object({ added: names, removed: names, changed: names });
 export type EtcChanges = z.infer<typeof etcChanges>;
 
 /** What putting the release there will do. Whatever a later version has more is kept and compared, too. */
-const change = z.looseObject({
+export const change = z.looseObject({
   from: path,
   to: path,
   built: z.boolean().describe("False: it is not built yet, so only paths and drift are known"),
@@ -91,14 +91,32 @@ const change = z.looseObject({
   running: z.string().nullable().describe("A transaction that runs there now"),
 });
 
+/** Who says what of a plan: the program, and the command that keeps it. */
+export const planned = {
+  program: {
+    mode,
+    release: z.object({
+      rev: z.string(),
+      subject: z.string(),
+      id: z.string().nullable().describe("Of its manifest; null while it is not built"),
+    }),
+  },
+  command: {
+    schema: z.literal(1),
+    id: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .describe("SHA-256 of the canonical JSON without id and createdAt"),
+    createdAt: z.number().int().describe("Unix seconds"),
+    project: z.string(),
+    stack: z.string(),
+    resources: z.record(z.string(), count).describe("Of the stack, by what Pulumi will do to them"),
+  },
+};
+
 /** What the program says of a plan. The rest of the document is the command's matter. */
 export const plannedByProgram = z.object({
-  mode,
-  release: z.object({
-    rev: z.string(),
-    subject: z.string(),
-    id: z.string().nullable().describe("Of its manifest; null while it is not built"),
-  }),
+  ...planned.program,
   host: plannedHost,
   change,
   text: z.string().describe("As a preview shows it"),
@@ -106,17 +124,7 @@ export const plannedByProgram = z.object({
 export type PlannedByProgram = z.infer<typeof plannedByProgram>;
 
 /** The plan of a stack, to be read, kept, reviewed and then applied: `promote plan` makes it. */
-export const plan = plannedByProgram.extend({
-  schema: z.literal(1),
-  id: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .describe("SHA-256 of the canonical JSON without id and createdAt"),
-  createdAt: z.number().int().describe("Unix seconds"),
-  project: z.string(),
-  stack: z.string(),
-  resources: z.record(z.string(), count).describe("Of the stack, by what Pulumi will do to them"),
-});
+export const plan = plannedByProgram.extend(planned.command);
 export type PlanDocument = z.infer<typeof plan>;
 
 /** The environment variable by which the program is told where to write what it plans. */
@@ -124,7 +132,7 @@ export const PLAN_FILE = "NIXOS_PROMOTE_PLAN_FILE";
 /** And where the plan is that alone may be applied. */
 export const REVIEWED_PLAN = "NIXOS_PROMOTE_REVIEWED_PLAN";
 
-export function planId(document: Omit<PlanDocument, "id">): string {
+export function planId(document: object): string {
   const content = { ...document, id: undefined, createdAt: undefined };
   return createHash("sha256")
     .update(canonicalJson(content as unknown as Json))

@@ -239,6 +239,29 @@ export const getPlanInputs = z.strictObject({
 });
 export type GetPlanInputs = z.infer<typeof getPlanInputs>;
 
+/** Of many hosts: what they have in common is given once. */
+export const getWavePlanInputs = z.strictObject({
+  common: z.record(z.string(), z.unknown()),
+  hosts: z.array(z.record(z.string(), z.unknown())).min(1).max(100_000),
+  detailed: z.boolean().describe("Also what a document has of it."),
+});
+export type GetWavePlanInputs = z.infer<typeof getWavePlanInputs>;
+export interface WavePlan {
+  readonly groups: readonly {
+    readonly hosts: readonly string[];
+    readonly text: string;
+    /** Sentences; what is wrong with the caches. */
+    readonly problems: readonly string[];
+    /** As of the first of its hosts. */
+    readonly change?: object;
+  }[];
+  /** Hosts of which there is nothing to be told. */
+  readonly settled: readonly string[];
+  /** Hosts that could not be looked at, and why. */
+  readonly unseen: readonly { readonly host: string; readonly message: string }[];
+  readonly machines?: readonly object[];
+}
+
 export const verifySignatureInputs = z.strictObject({
   text: z.string(),
   signature: z.string(),

@@ -6,7 +6,7 @@ import { code, details, fitted, table, text } from "../markdown.ts";
 
 /** A plan for a comment of a pull request and the summary of a job. */
 export function planMarkdown(document: PlanDocument): string {
-  const { change, host, release, stack, id } = document;
+  const { change, host, release, stack } = document;
   const nothing = change.from === change.to && change.links.length === 0;
   const head = [
     `### ${nothing ? "No change" : "Plan"} for ${text(stack)}: ${text(host.name)}`,
@@ -15,15 +15,34 @@ export function planMarkdown(document: PlanDocument): string {
     ...(nothing ? [] : [table(["", ""], overview(document))]),
   ];
   const more = [
+    ...changeDetails(document),
+    details("The host as it was", table(["", ""], hostRows(document)), 1),
+  ];
+  const parts = [...head, ...more].filter((part) => part !== "");
+  return fitted([
+    ...parts,
+    `${footOf(document)} Apply this and nothing else: ${code("promote --plan FILE")}`,
+  ]);
+}
+
+export function footOf({ id, createdAt }: Pick<PlanDocument, "id" | "createdAt">): string {
+  const at = new Date(createdAt * 1000).toISOString().slice(0, 16).replace("T", " ");
+  return `Plan ${code(id)} of ${at} UTC.`;
+}
+
+/** What is closed until somebody opens it. */
+export function changeDetails({ change }: Changing): string[] {
+  const sources = change.copy.sources ?? [];
+  return [
     details(
       `Packages: ${change.packages.length}`,
-      table(["Package", "Before", "After", "Size"], packageRows(document)),
+      table(["Package", "Before", "After", "Size"], packageRows({ change })),
       change.packages.length,
     ),
     details(
       "Units",
-      table(["Unit", "What happens to it"], unitRows(document)),
-      unitRows(document).length,
+      table(["Unit", "What happens to it"], unitRows({ change })),
+      unitRows({ change }).length,
     ),
     details(
       `Users and /etc: ${nameRows(document).length}`,
@@ -34,21 +53,20 @@ export function planMarkdown(document: PlanDocument): string {
       "Where it comes from",
       table(
         ["From", "Paths", "Bytes"],
-        (change.copy.sources ?? []).map(({ from, paths, bytes }) => [
+        sources.map(({ from, paths, bytes }) => [
           from === null ? "no cache that is known" : code(from),
           String(paths),
           bytesText(bytes),
         ]),
       ),
-      (change.copy.sources ?? []).length,
+      sources.length,
     ),
-    details("The host as it was", table(["", ""], hostRows(document)), 1),
   ];
-  const foot = `Plan ${code(id)} of ${new Date(document.createdAt * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC. Apply this and nothing else: ${code("promote --plan FILE")}`;
-  return fitted([...head, ...more.filter((part) => part !== ""), foot]);
 }
 
-function warnings({ change }: PlanDocument): string[] {
+type Changing = Pick<PlanDocument, "change">;
+
+export function warnings({ change }: Changing): string[] {
   const all = [
     ...(change.running === null ? [] : [change.running]),
     ...change.drift.map((sentence) => `Drift: ${sentence}`),
@@ -61,7 +79,7 @@ function warnings({ change }: PlanDocument): string[] {
     : [["> [!WARNING]", ...all.map((sentence) => `> - ${text(sentence)}`)].join("\n")];
 }
 
-function overview({ change, mode }: PlanDocument): string[][] {
+export function overview({ change, mode }: Pick<PlanDocument, "change" | "mode">): string[][] {
   if (!change.built)
     return [
       [
@@ -105,7 +123,7 @@ function listed(items: readonly string[]): string {
   return items.slice(0, LISTED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }
 
-function packageRows({ change }: PlanDocument): string[][] {
+function packageRows({ change }: Changing): string[][] {
   return change.packages.map(({ name, from, to, bytes }) => [
     code(name),
     text(from.join(", ")) || "–",
@@ -114,7 +132,7 @@ function packageRows({ change }: PlanDocument): string[][] {
   ]);
 }
 
-function unitRows({ change }: PlanDocument): string[][] {
+function unitRows({ change }: Changing): string[][] {
   return unitActions.flatMap((action) => change.units[action].map((unit) => [code(unit), action]));
 }
 

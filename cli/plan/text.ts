@@ -2,7 +2,7 @@ import type { PlanDocument } from "../../contract/plan.ts";
 import type { Output, Style } from "../output.ts";
 import { plain } from "../text.ts";
 
-type Paper = Pick<Output, "paint" | "wrap">;
+export type Paper = Pick<Output, "paint" | "wrap">;
 
 const STYLES: Readonly<Record<string, Style>> = {
   stop: "red",
@@ -18,20 +18,28 @@ const LABEL = 12;
 
 /** A plan in a terminal: what the preview shows, fitted into it, and by whom it can be named. */
 export function planLines(document: PlanDocument, output: Paper): string[] {
-  const [title = "", ...rows] = document.text.split("\n");
-  const resources = Object.entries(document.resources)
-    .filter(([kind]) => kind !== "same" && kind !== "read")
-    .map(([kind, number]) => `${number} to ${kind}`);
-  const body = rows.flatMap((row) => rowLines(row, output));
-  const about = [
-    `plan ${document.id.slice(0, 12)}`,
-    ...(resources.length > 0 ? resources : ["nothing to do"]),
-  ];
+  return [...textLines(document.text, output), aboutLine(document, output)];
+}
+
+/** What a preview shows of one host, or of hosts that are alike. */
+export function textLines(given: string, output: Paper): string[] {
+  const [title = "", ...rows] = given.split("\n");
   return [
     ...output.wrap(plain(title), { hanging: "  " }).map((line) => output.paint(line, "bold")),
-    ...body,
-    output.paint(`  ${about.join(", ")}`, "dim"),
+    ...rows.flatMap((row) => rowLines(row, output)),
   ];
+}
+
+/** By what a plan can be named, and what Pulumi will do. */
+export function aboutLine(
+  { id, resources }: Pick<PlanDocument, "id" | "resources">,
+  output: Paper,
+): string {
+  const counts = Object.entries(resources)
+    .filter(([kind]) => kind !== "same" && kind !== "read")
+    .map(([kind, number]) => `${number} to ${kind}`);
+  const about = [`plan ${id.slice(0, 12)}`, ...(counts.length > 0 ? counts : ["nothing to do"])];
+  return output.paint(`  ${about.join(", ")}`, "dim");
 }
 
 function rowLines(row: string, output: Paper): string[] {

@@ -22,10 +22,14 @@ const inTurn = turns(SIDE_BY_SIDE);
 export const getPlan: Invocation<GetPlanInputs> = {
   inputs: getPlanInputs,
   async call(inputs): Promise<Plan & { text: string; machine: PlannedHost }> {
-    const { plan, machine } = await inTurn(() => make(inputs));
+    const { plan, machine } = await planInTurn(inputs);
     return { ...plan, text: planText(plan), machine };
   },
 };
+
+export function planInTurn(inputs: GetPlanInputs): Promise<{ plan: Plan; machine: PlannedHost }> {
+  return inTurn(() => make(inputs));
+}
 
 async function make(inputs: GetPlanInputs): Promise<{ plan: Plan; machine: PlannedHost }> {
   const state = await observed(inputs.connection, questionOf(inputs));

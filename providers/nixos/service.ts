@@ -13,6 +13,7 @@ import { gate } from "./gate.ts";
 import { getHost } from "./get-host.ts";
 import { getPlan } from "./get-plan.ts";
 import { getRelease } from "./get-release.ts";
+import { getWavePlan } from "./get-wave-plan.ts";
 import { closureInFleet, systemInFleet } from "./in-fleet.ts";
 import { interruption } from "./interruption.ts";
 import { forgetObservations } from "./observation.ts";
@@ -34,6 +35,7 @@ const functions: Record<string, Invocation<never>> = {
   "nixos:index:getRelease": getRelease as Invocation<never>,
   "nixos:index:getHost": getHost as Invocation<never>,
   "nixos:index:getPlan": getPlan as Invocation<never>,
+  "nixos:index:getWavePlan": getWavePlan as Invocation<never>,
   "nixos:index:verifySignature": verifySignature as Invocation<never>,
 };
 

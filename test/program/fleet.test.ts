@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fleetPlannedByProgram } from "../../contract/fleet-plan.ts";
+import { PLAN_FILE } from "../../contract/plan.ts";
+import { getPlanInputs, getWavePlanInputs } from "../../contract/resources.ts";
 import { gateInputs } from "../../contract/rollout.ts";
 import { parseFleetSettings } from "../../fleet-settings.ts";
-import { type Ran, resolved, runProgram } from "../support/program.ts";
+import { planDocument } from "../support/plan-samples.ts";
+import { type Ran, resolved, runProgram, type World } from "../support/program.ts";
 import { EVALUATION, GRIND, MANIFEST, REV } from "../support/samples.ts";
 import { parseYaml } from "../support/stack-config.ts";
 
@@ -23,9 +29,9 @@ const FLEET = {
   onFailure: "rollbackWave",
 };
 
-function run(change: object = {}, preview = false): Promise<Ran> {
+function run(change: object = {}, preview = false, more: Partial<World> = {}): Promise<Ran> {
   return runProgram({
-    ...{ stack: "prod", from: "fleet.ts", offer, preview },
+    ...{ stack: "prod", from: "fleet.ts", offer, preview, ...more },
     config: {
       "choiros:host": undefined,
       "choiros:fleet": FLEET,
@@ -34,6 +40,27 @@ function run(change: object = {}, preview = false): Promise<Ran> {
     },
   });
 }
+
+/** A host as a plan has it, and what will be done to it. */
+function planSample() {
+  const { host, change } = planDocument();
+  const { paths, bytes } = change.copy;
+  return { machine: { ...host, name: "c", to: change.to, copy: { paths, bytes } }, change };
+}
+
+/** The questions about each wave, with the names of its hosts. */
+function asked({ calls }: Ran) {
+  return calls
+    .map(({ inputs }) => getWavePlanInputs.parse(inputs))
+    .map(({ common, hosts }) => {
+      const each = hosts.map((own) => getPlanInputs.parse({ ...common, ...own }));
+      return { hosts, names: each.map(({ host }) => host).join(" ") };
+    });
+}
+const namesOf = (ran: Ran) =>
+  asked(ran)
+    .map(({ names }) => names)
+    .sort();
 
 describe("the stack of a fleet", () => {
   let ran: Ran;
@@ -103,16 +130,65 @@ describe("the stack of a fleet", () => {
     assert.equal(hosts["a"]?.healthy, true);
   });
 
-  it("shows all waves in a preview, and asks for a plan of each host", async () => {
+  it("shows all waves in a preview, and asks once for the plan of each, what hosts have in common once", async () => {
     const shown = await run({}, true);
     const waves = shown.registrations.filter(({ type }) => type === "choiros:index:Wave");
     assert.equal(waves.length, 3);
-    assert.deepEqual(shown.calls.map(({ inputs }) => inputs["host"]).sort(), ["a", "b", "c", "d"]);
+    assert.deepEqual(namesOf(shown), ["a", "b", "c d"]);
+    assert.deepEqual(shown.logged.sort(), [
+      ...["a: what will change", "b: what will change", "c, d: what will change"],
+    ]);
+    const west = asked(shown).find(({ names }) => names === "c d");
+    assert.deepEqual(Object.keys(west?.hosts[0] ?? {}).sort(), ["connection", "host", "transport"]);
+  });
+
+  it("shows the others also where a host cannot be looked at", async () => {
+    const message = "c: nothing answers there.";
+    const shown = await run({}, true, { wavePlan: { unseen: [{ host: "c", message }] } });
+    assert.ok(shown.warned.includes(message), String(shown.warned));
+    assert.equal(shown.logged.length, 3);
+  });
+
+  it("warns once of a cache that is ill for all of a wave", async () => {
+    const group = { hosts: ["c", "d"], text: "c, d: what will change", problems: ["it is ill"] };
+    const caches = [{ pull: "https://cache.example.org" }];
+    const copy = { via: "cache", caches };
+    const shown = await run({ "choiros:copy": copy }, true, {
+      wavePlan: { groups: [group, group] },
+    });
+    assert.equal(shown.warned.filter((warning) => warning === "it is ill").length, 3);
+  });
+
+  it("gives the plan of all waves to the command that has asked for it", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "fleet-plan-"));
+    process.env[PLAN_FILE] = join(directory, "plan");
+    try {
+      const { machine, change } = planSample();
+      const group = { hosts: ["c"], text: "c: what will change", problems: [], change };
+      await run({ "choiros:only": { hosts: ["c"] } }, true, {
+        wavePlan: { groups: [group], settled: ["d"], machines: [machine] },
+      });
+      const written = JSON.parse(readFileSync(join(directory, "plan"), "utf8")) as unknown;
+      const { waves, hosts, release } = fleetPlannedByProgram.parse(written);
+      assert.deepEqual(
+        waves.map(({ name, soakSeconds, held }) => [name, soakSeconds, held]),
+        [
+          ["canary", 60, ["a"]],
+          ["west", 0, ["d"]],
+          ["rest", 0, ["b"]],
+        ],
+      );
+      assert.deepEqual(waves[1]?.groups[0]?.hosts, ["c"]);
+      assert.deepEqual([Object.keys(hosts), release.rev], [[machine.name], REV]);
+    } finally {
+      delete process.env[PLAN_FILE];
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it("holds hosts that are not chosen, and asks nothing of them", async () => {
     const shown = await run({ "choiros:only": { groups: ["west"] } }, true);
-    assert.deepEqual(shown.calls.map(({ inputs }) => inputs["host"]).sort(), ["c", "d"]);
+    assert.deepEqual(namesOf(shown), ["c d"]);
     const held = shown.registrations
       .filter(({ inputs }) => (inputs["rollout"] as { held?: true } | undefined)?.held)
       .map(({ name }) => name);

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { MockCallArgs, MockResourceArgs } from "@pulumi/pulumi/runtime/mocks.js";
+import { getPlanInputs, getWavePlanInputs, type WavePlan } from "../../contract/resources.ts";
 import { type Registration, recordRegistrations } from "./registrations.ts";
 import { EVALUATION, hostState, MANIFEST, SYSTEM_A, SYSTEM_B } from "./samples.ts";
 import { configOf } from "./stack-config.ts";
@@ -14,6 +15,7 @@ export interface World {
   /** What the stack that prod takes its release from says. */
   readonly offer?: Record<string, unknown>;
   readonly plan?: object;
+  readonly wavePlan?: Partial<WavePlan>;
   readonly drift?: string[];
   /** The system is left out of its first `up`, by `--exclude`. */
   readonly leftOut?: boolean;
@@ -68,7 +70,8 @@ export async function runProgram(world: World): Promise<Ran> {
     const refusal = world.refuses?.[args.token];
     if (refusal !== undefined)
       throw Object.assign(new Error(refusal), { code: 2, details: refusal }); // as grpc-js does
-    return args.token === "nixos:index:getPlan" ? (world.plan ?? PLAN) : EVALUATION;
+    if (args.token === "nixos:index:getPlan") return world.plan ?? PLAN;
+    return args.token === "nixos:index:getWavePlan" ? wavePlanOf(args, world) : EVALUATION;
   };
   await pulumi.runtime.setMocks(
     { newResource, call },
@@ -93,6 +96,14 @@ export async function runProgram(world: World): Promise<Ran> {
     urns: [...internals.getMonitor().getRegisteredResources().keys()],
     inputsOf: (type) => onlyOne(resources.filter((resource) => resource.type === type)).inputs,
   };
+}
+
+/** The plan of all hosts that were asked for is the same. */
+function wavePlanOf({ inputs }: MockCallArgs, { wavePlan }: World): WavePlan {
+  const asked = getWavePlanInputs.parse(inputs);
+  const hosts = asked.hosts.map((own) => getPlanInputs.parse({ ...asked.common, ...own }).host);
+  const group = { hosts, text: `${hosts.join(", ")}: what will change`, problems: [] };
+  return { groups: [group], settled: [], unseen: [], ...wavePlan };
 }
 
 /** The value of an output that is known. */

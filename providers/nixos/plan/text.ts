@@ -1,32 +1,71 @@
 import { shortPath } from "../../../contract/store-path.ts";
-import type { Source } from "../sources.ts";
 import { etcText, usersText } from "./changes-text.ts";
 import type { PackageChange } from "./packages.ts";
 import type { Plan } from "./plan.ts";
 
 /** The plan as an operator reads it below a preview. */
 export function planText(plan: Plan): string {
-  const title = `${plan.host}: ${plan.fromRev?.slice(0, 12) ?? "unmanaged"} -> ${plan.rev.slice(0, 12)} ${plan.subject}`;
+  return textOfAll([plan]);
+}
+
+/** Of hosts to which the same will be done, as `sameness` has it: what differs is told as a range, or by an example. */
+export function textOfAll(plans: readonly [Plan, ...Plan[]]): string {
+  const [plan] = plans;
+  const title = `${hostsText(plans.map(({ host }) => host))}: ${plan.fromRev?.slice(0, 12) ?? "unmanaged"} -> ${plan.rev.slice(0, 12)} ${plan.subject}`;
   const running: [string, string][] = plan.running === null ? [] : [["running", plan.running]];
-  const all = [...running, ...rows(plan)];
+  const all = [...running, ...rows(plans)];
   return [title, ...all.map(([name, value]) => `  ${name.padEnd(9)} ${value}`)].join("\n");
 }
 
-function copyText({ paths, bytes, free, way }: Plan["copy"]): string {
+const NAMED = 8;
+
+/** `web-1`, or `20 hosts (web-1, web-2, … and 12 more)`. */
+export function hostsText(hosts: readonly string[]): string {
+  if (hosts.length === 1) return hosts[0] ?? "";
+  const more = hosts.length > NAMED ? ` and ${hosts.length - NAMED} more` : "";
+  return `${hosts.length} hosts (${hosts.slice(0, NAMED).join(", ")}${more})`;
+}
+
+function copyText(copies: readonly [Plan["copy"], ...Plan["copy"][]]): string {
+  const [{ paths, bytes, free, way }] = copies;
   if (paths === 0) return "nothing, all paths are there";
   const short = free !== undefined && free < bytes;
   const room = short ? `, but only ${bytesText(free)} are free there` : "";
-  return `${paths} paths, ${bytesText(bytes)}${way === undefined ? "" : `, ${way}`}${room}`;
+  return `${amountText(copies)}${way === undefined ? "" : `, ${way}`}${room}`;
 }
 
-function sourceText({ from, paths, bytes, filled }: Source): string {
-  const amount = `${paths} paths, ${bytesText(bytes)}`;
-  if (from === null) return `${amount}: no cache is known to have them`;
-  return `${amount} from ${from}${filled ? ", which the builder fills first" : ""}`;
+function amountText(amounts: readonly { readonly paths: number; readonly bytes: number }[]) {
+  const paths = range(amounts.map(({ paths: count }) => count)).map(String);
+  const bytes = range(amounts.map(({ bytes: size }) => size)).map(bytesText);
+  return `${[...new Set(paths)].join(" to ")} paths, ${[...new Set(bytes)].join(" to ")}`;
 }
 
-function rows(plan: Plan): [string, string][] {
-  const system = `${nameOf(plan.from)} -> ${nameOf(plan.to)}`;
+function range(values: readonly number[]): number[] {
+  const sorted = [...values].sort((a, b) => a - b);
+  return [sorted[0] ?? 0, sorted.at(-1) ?? 0];
+}
+
+function sourceTexts(copies: readonly Plan["copy"][]): string[] {
+  return (copies[0]?.sources ?? []).map(({ from, filled }, index) => {
+    const amount = amountText(copies.map(({ sources }) => sources?.[index] ?? NOTHING));
+    if (from === null) return `${amount}: no cache is known to have them`;
+    return `${amount} from ${from}${filled ? ", which the builder fills first" : ""}`;
+  });
+}
+
+const NOTHING = { paths: 0, bytes: 0 };
+
+function systemText(plans: readonly [Plan, ...Plan[]]): string {
+  const [{ from, to }] = plans;
+  const changes = new Set(plans.map((plan) => `${plan.from} ${plan.to}`));
+  const example = `${nameOf(from)} -> ${nameOf(to)}`;
+  return changes.size === 1 ? example : `of each its own, such as ${example}`;
+}
+
+function rows(plans: readonly [Plan, ...Plan[]]): [string, string][] {
+  const [plan] = plans;
+  const system = systemText(plans);
+  const copies = plans.map(({ copy }) => copy) as [Plan["copy"], ...Plan["copy"][]];
   const ends = [
     ...plan.pending.map((sentence): [string, string] => ["pending", sentence]),
     ...plan.drift.map((sentence): [string, string] => ["drift", sentence]),
@@ -35,7 +74,7 @@ function rows(plan: Plan): [string, string][] {
   const effect: [string, string][] = plan.effect === null ? [] : [["effect", plan.effect]];
   if (plan.from === plan.to)
     return [
-      ["system", `${nameOf(plan.to)} (no change)`],
+      ["system", plans.length === 1 ? `${nameOf(plan.to)} (no change)` : "no change"],
       ...links,
       ...(links.length === 0 ? [] : effect),
       ...ends,
@@ -51,11 +90,7 @@ function rows(plan: Plan): [string, string][] {
   return [
     ["system", system],
     ...listed("packages", plan.packages.map(packageText), "none"),
-    ...listed(
-      "copy",
-      [copyText(plan.copy), ...(plan.copy.sources ?? []).map(sourceText)],
-      undefined,
-    ),
+    ...listed("copy", [copyText(copies), ...sourceTexts(copies)], undefined),
     ...unitRows(plan),
     ...one("users", usersText(plan.users, plan.groups)),
     ...one("/etc", etcText(plan.etc)),
@@ -108,7 +143,7 @@ function listed(
   return items.length > LISTED ? [...shown, ["", `and ${items.length - LISTED} more`]] : shown;
 }
 
-function packageText({ name, from, to, bytes }: PackageChange): string {
+export function packageText({ name, from, to, bytes }: PackageChange): string {
   const versions =
     from.length === 0
       ? `new ${to.join(", ")}`
