@@ -1,9 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { type Description, description } from "../../contract/description.ts";
 import type { HostState } from "../../contract/host-state.ts";
 import type { PlannedHost } from "../../contract/plan.ts";
 import { type GetPlanInputs, getPlanInputs } from "../../contract/resources.ts";
-import { call, type Executor } from "../executors/executor.ts";
 import { sized, wayOf } from "./copy.ts";
 import { pendingOf, questionOf, releasedDrift, trialDrift } from "./drift.ts";
 import { observed } from "./observation.ts";
@@ -11,7 +8,7 @@ import { conditionsOf } from "./plan/conditions.ts";
 import { knownPlan, type LinkChange, type Plan, revOf, unknownPlan } from "./plan/plan.ts";
 import { planText } from "./plan/text.ts";
 import type { Invocation } from "./resource.ts";
-import { reach } from "./route.ts";
+import { SystemFacts } from "./system-facts.ts";
 import { turns } from "./turns.ts";
 
 /** Two closures are in memory for each plan that is being made, and a program asks for those of all hosts at once. */
@@ -27,13 +24,16 @@ export const getPlan: Invocation<GetPlanInputs> = {
   },
 };
 
-export function planInTurn(inputs: GetPlanInputs): Promise<{ plan: Plan; machine: PlannedHost }> {
-  return inTurn(() => make(inputs));
+export interface Planned {
+  readonly plan: Plan;
+  readonly machine: PlannedHost;
 }
 
-async function make(inputs: GetPlanInputs): Promise<{ plan: Plan; machine: PlannedHost }> {
-  const state = await observed(inputs.connection, questionOf(inputs));
-  return { plan: await planFor(inputs, state), machine: machineOf(inputs.host, state) };
+export function planInTurn(inputs: GetPlanInputs, facts = new SystemFacts()): Promise<Planned> {
+  return inTurn(async () => {
+    const state = await observed(inputs.connection, questionOf(inputs));
+    return { plan: await planFor(inputs, state, facts), machine: machineOf(inputs.host, state) };
+  });
 }
 
 function machineOf(name: string, state: HostState): PlannedHost {
@@ -46,7 +46,7 @@ function machineOf(name: string, state: HostState): PlannedHost {
   };
 }
 
-async function planFor(inputs: GetPlanInputs, state: HostState): Promise<Plan> {
+async function planFor(inputs: GetPlanInputs, state: HostState, facts: SystemFacts): Promise<Plan> {
   const { connection, builder, probes, links } = inputs;
   const toplevel = inputs.toplevel ?? state.currentSystem;
   const drift = [...releasedDrift(state, probes), ...trialDrift(state, inputs)];
@@ -55,14 +55,11 @@ async function planFor(inputs: GetPlanInputs, state: HostState): Promise<Plan> {
   const seen = { ...inputs, to: toplevel, state, drift, pending, relinked };
   if (state.currentSystem === null || toplevel === null || state.currentSystem === toplevel)
     return unknownPlan(seen);
-  // Digests of passwords are made with it, which nobody else ever sees.
-  const accounts = randomBytes(16).toString("hex");
-  const after = await describe(reach(builder, "release.builder"), toplevel, { accounts });
+  const after = await facts.wanted(builder, toplevel);
   if (!after.valid) return unknownPlan(seen);
   const paths = after.closure.map(([path]) => path);
-  const conditions = conditionsOf(after.units).join("\n");
-  const asked = { states: true, paths: paths.join("\n"), conditions, accounts };
-  const before = await describe(reach(connection, "host.connection"), state.currentSystem, asked);
+  const asked = { paths: paths.join("\n"), conditions: conditionsOf(after.units).join("\n") };
+  const before = await facts.running(connection, state.currentSystem, asked);
   const missing = sized(after.closure, before.missing ?? paths);
   const way = await wayOf(inputs.transport, connection, missing);
   const bytes = missing.reduce((sum, [, size]) => sum + size, 0);
@@ -75,12 +72,4 @@ function linkChanges({ links: seen }: HostState, wanted: GetPlanInputs["links"])
   return files
     .map(([name, to]) => ({ name, from: seen?.[name] ?? null, to }))
     .filter(({ from, to }) => from !== to);
-}
-
-function describe(
-  executor: Executor,
-  toplevel: string,
-  more: { states?: boolean; paths?: string; conditions?: string; accounts: string },
-): Promise<Description> {
-  return call(executor, "describe", { toplevel, closure: true, ...more }, description);
 }

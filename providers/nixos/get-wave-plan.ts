@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { describeConnection } from "../../contract/connection.ts";
-import type { PlannedHost } from "../../contract/plan.ts";
 import {
   type GetPlanInputs,
   type GetWavePlanInputs,
@@ -8,16 +7,12 @@ import {
   getWavePlanInputs,
   type WavePlan,
 } from "../../contract/resources.ts";
-import { planInTurn } from "./get-plan.ts";
+import { type Planned, planInTurn } from "./get-plan.ts";
 import { groupsOf, isSettled } from "./plan/groups.ts";
 import type { Plan } from "./plan/plan.ts";
 import { textOfAll } from "./plan/text.ts";
 import type { Invocation } from "./resource.ts";
-
-interface Planned {
-  readonly plan: Plan;
-  readonly machine: PlannedHost;
-}
+import { SystemFacts } from "./system-facts.ts";
 
 /**
  * What a release will do to the hosts of a wave, told once for all to which it does the same. One question for all of
@@ -27,7 +22,10 @@ export const getWavePlan: Invocation<GetWavePlanInputs> = {
   inputs: getWavePlanInputs,
   async call({ common, hosts, detailed }): Promise<WavePlan> {
     const all = hosts.map((own) => getPlanInputs.parse({ ...common, ...own }));
-    const made = await Promise.all(all.map((inputs) => planInTurn(inputs).catch(sentenceOf)));
+    const facts = new SystemFacts();
+    const made = await Promise.all(
+      all.map((inputs) => planInTurn(inputs, facts).catch(sentenceOf)),
+    );
     const unseen = made.flatMap((message, index) =>
       typeof message === "string" ? [{ host: all[index]?.host ?? "", message }] : [],
     );

@@ -1,3 +1,4 @@
+import type { FleetPlanDocument } from "../../contract/fleet-plan.ts";
 import { type PlanDocument, planId } from "../../contract/plan.ts";
 import { OTHER_REV, REV, SYSTEM_A, SYSTEM_B } from "./samples.ts";
 
@@ -29,6 +30,34 @@ export function planDocument(more: Partial<Omit<PlanDocument, "id">> = {}): Plan
     },
     resources: { same: 4, update: 2 },
     text: "choiros-prod: f1dd4a000000 -> 9ace77e00000 hypervisor: say hello\n  restart   hypervisor.service",
+    ...more,
+  };
+  return { ...document, id: planId(document) };
+}
+
+/** Six hosts in two waves: four that are alike, one that has nothing to do, one that does not answer. */
+export function fleetPlanDocument(
+  more: Partial<Omit<FleetPlanDocument, "id">> = {},
+): FleetPlanDocument {
+  const { mode, release, schema, createdAt, project, resources, change, host } = planDocument();
+  const names = ["web-1", "web-2", "web-3", "db-1"];
+  const own = { to: change.to, copy: { paths: 8, bytes: 28_000 } };
+  const text = (hosts: string) => `${hosts}: f1dd4a000000 -> 9ace77e00000 say hello\n  restart   x`;
+  const quiet = { settled: [], unseen: [], held: [] };
+  const document: Omit<FleetPlanDocument, "id"> = {
+    ...{ mode, release, schema, createdAt, project, resources, stack: "fleet" },
+    waves: [
+      {
+        ...{ name: "canary", soakSeconds: 60, ...quiet },
+        groups: [{ hosts: ["web-1"], change, text: text("web-1") }],
+      },
+      {
+        ...{ name: "rest", soakSeconds: 0, settled: ["web-4"], held: ["web-6"] },
+        groups: [{ hosts: names.slice(1), change, text: text("3 hosts (web-2, web-3, db-1)") }],
+        unseen: [{ host: "web-5", message: "nothing answers there." }],
+      },
+    ],
+    hosts: Object.fromEntries([...names, "web-4"].map((name) => [name, { ...host, ...own, name }])),
     ...more,
   };
   return { ...document, id: planId(document) };

@@ -1,4 +1,5 @@
 import { packageOf } from "../../../contract/store-path.ts";
+import { remembering } from "./remembering.ts";
 
 /** One package by name: its versions before and after, and how its bytes change. */
 export interface PackageChange {
@@ -49,7 +50,7 @@ const EMPTY: Package = { versions: [], bytes: 0 };
 export function byName(closure: Closure): Map<string, Package> {
   const packages = new Map<string, { versions: Set<string>; bytes: number }>();
   for (const [path, size] of closure) {
-    const { name, version } = packageOf(path);
+    const { name, version } = split(path);
     const entry = packages.get(name) ?? { versions: new Set(), bytes: 0 };
     entry.versions.add(version === "" ? NO_VERSION : version);
     entry.bytes += size;
@@ -62,3 +63,6 @@ export function byName(closure: Closure): Map<string, Package> {
     ]),
   );
 }
+
+/** Two closures, and those of a fleet, have most paths in common. */
+const split = remembering(packageOf, 20_000);

@@ -1,3 +1,5 @@
+import { remembering } from "./remembering.ts";
+
 /** Unit files of a toplevel by name below etc/systemd/system; links as `-> target`. */
 export type UnitTree = Readonly<Record<string, string>>;
 
@@ -63,10 +65,17 @@ export function aliased(name: string, tree: UnitTree): string {
   return target === undefined || target === "null" ? name : target;
 }
 
+/** Of two trees, and of those of a fleet, most files are the same. */
+const read = remembering(readText, 2000);
+
 function parse(texts: readonly string[]): Unit {
+  return read(texts.join("\n"));
+}
+
+function readText(given: string): Unit {
   const options = new Map<string, string[]>();
   let section = "";
-  for (const line of texts.join("\n").replaceAll("\\\n", " ").split("\n")) {
+  for (const line of given.replaceAll("\\\n", " ").split("\n")) {
     const text = line.trim();
     if (text === "" || text.startsWith("#") || text.startsWith(";")) continue;
     if (text.startsWith("[")) {

@@ -7,11 +7,13 @@ import fc from "fast-check";
 import { code, fitted, text } from "../../../cli/markdown.ts";
 import { Output } from "../../../cli/output.ts";
 import { changesSince } from "../../../cli/plan/compare.ts";
-import { readPlan, savePlan } from "../../../cli/plan/file.ts";
+import { readAnyPlan, readPlan, savePlan } from "../../../cli/plan/file.ts";
+import { fleetPlanMarkdown } from "../../../cli/plan/fleet-markdown.ts";
+import { fleetPlanLines } from "../../../cli/plan/fleet-text.ts";
 import { planMarkdown } from "../../../cli/plan/markdown.ts";
 import { planLines } from "../../../cli/plan/text.ts";
 import type { PlanDocument } from "../../../contract/plan.ts";
-import { planDocument } from "../../support/plan-samples.ts";
+import { fleetPlanDocument, planDocument } from "../../support/plan-samples.ts";
 import { OTHER_REV, SYSTEM_B } from "../../support/samples.ts";
 
 describe("a plan that was kept", () => {
@@ -211,5 +213,63 @@ describe("the plan as Markdown", () => {
         },
       ),
     );
+  });
+});
+
+describe("the plan of many hosts", () => {
+  const said = (document = fleetPlanDocument()) =>
+    fleetPlanLines(document, new Output({ stdout: { write: () => {} } }));
+
+  it("is read as it was written, and cannot be applied as that of one host", () => {
+    const directory = mkdtempSync(join(tmpdir(), "plan-"));
+    try {
+      const file = join(directory, "plan.json");
+      savePlan(file, fleetPlanDocument());
+      assert.deepEqual(readAnyPlan(file), fleetPlanDocument());
+      assert.throws(() => readPlan(file), /plan of a stack with many hosts.*Nothing was touched/);
+      writeFileSync(file, readFileSync(file, "utf8").replace("web-5", "web-6"));
+      assert.throws(() => readAnyPlan(file), /is not the plan/);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it("has a part for each wave, with each group once, and who is left out", () => {
+    assert.deepEqual(said().slice(0, -1), [
+      ...["wave canary: 1 host, then 60 s of soak"],
+      ...["web-1: f1dd4a000000 -> 9ace77e00000 say hello", "  restart   x", ""],
+      ...["wave rest: 6 hosts"],
+      "3 hosts (web-2, web-3, db-1): f1dd4a000000 -> 9ace77e00000 say hello",
+      ...["  restart   x", "web-4: no change", "web-6: left alone, by [only]"],
+      ...["  ! web-5: nothing answers there.", ""],
+    ]);
+    assert.match(said().at(-1) ?? "", /^ {2}plan [0-9a-f]{12}, 2 to update$/);
+  });
+
+  it("fits into a terminal", () => {
+    const output = new Output({ stdout: { isTTY: true, columns: 60, write: () => {} }, env: {} });
+    for (const line of fleetPlanLines(fleetPlanDocument(), output))
+      assert.ok(stripVTControlCharacters(line).length <= 60, line);
+  });
+
+  it("is as Markdown what its waves are, with the hosts of each group closed below it", () => {
+    const markdown = fleetPlanMarkdown(fleetPlanDocument());
+    assert.match(markdown, /^### Plan for fleet\n\n`f1dd4a000000` → `9ace77e00000` hypervisor/);
+    assert.match(markdown, /#### Wave canary: 1 host, then 60 s of soak\n\n\*\*web\\-1\*\*/);
+    assert.match(markdown, /\*\*3 hosts \\\(web\\-2, web\\-3, db\\-1\\\)\*\*/);
+    assert.equal(markdown.match(/<details><summary>Hosts: /g)?.length, 2);
+    assert.match(markdown, /> \[!WARNING\]\n> - web\\-5: nothing answers there/);
+    assert.doesNotMatch(markdown, /promote --plan/);
+  });
+
+  it("fits into a comment, however many hosts differ", () => {
+    const [, wave] = fleetPlanDocument().waves;
+    assert.ok(wave);
+    const groups = Array.from({ length: 900 }, (_, index) => ({
+      ...{ hosts: [`h-${index}`], text: "x", change: planDocument().change },
+    }));
+    const markdown = fleetPlanMarkdown(fleetPlanDocument({ waves: [{ ...wave, groups }] }));
+    assert.ok(Buffer.byteLength(markdown) < 65_536);
+    assert.equal(markdown.match(/<details>/g)?.length, markdown.match(/<\/details>/g)?.length);
   });
 });
