@@ -1,5 +1,5 @@
 /** Ctrl-C. From then on, running jobs are asked to stop, and followed until they have. */
-class Interruption {
+export class Interruption {
   happened = false;
   readonly #listeners = new Set<() => void>();
 

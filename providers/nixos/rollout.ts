@@ -1,6 +1,6 @@
 import type { OnFailure, Rollout } from "../../contract/rollout.ts";
 import { Failure } from "../errors.ts";
-import { interruption } from "./interruption.ts";
+import { type Interruption, interruption } from "./interruption.ts";
 import { PartialFailure } from "./resource.ts";
 
 /** Of a gate, which is about no single host, without `host`. */
@@ -38,6 +38,12 @@ export class Fleet {
   #failed: { readonly who: string; readonly wave: string } | undefined;
   #outcome: Promise<string[]> | undefined;
   #idle: (() => void)[] = [];
+  readonly #interruption: Interruption;
+
+  constructor(interrupted = interruption) {
+    this.#interruption = interrupted;
+    interrupted.listen(() => this.#nextOfAll());
+  }
 
   /** Does the work when it is its turn. What a failure of it leads to is done before the failure is thrown. */
   async run<T>(work: Work, part: Part, operation: () => Promise<T>): Promise<T> {
@@ -55,7 +61,8 @@ export class Fleet {
 
   /** What is no host's own: a gate. */
   async judge<T>(part: Part, operation: () => Promise<T>): Promise<T> {
-    this.#refuseAfterFailure(part.wave);
+    const late = this.#lateness(`the wave ${part.wave}`);
+    if (late !== undefined) throw late;
     try {
       return await operation();
     } catch (error) {
@@ -102,7 +109,8 @@ export class Fleet {
   }
 
   #refusalOf(work: Work, { host = "", maxUnavailable }: Part): Failure | undefined {
-    if (this.#failed !== undefined) return leftAlone(host, this.#failed);
+    const late = this.#lateness(host);
+    if (late !== undefined) return late;
     const out = this.#outBeside(host);
     if (work === "copy" || maxUnavailable === undefined || out.length < maxUnavailable)
       return undefined;
@@ -117,8 +125,10 @@ export class Fleet {
     return [...this.#out].filter((each) => each !== host);
   }
 
-  #refuseAfterFailure(who: string): void {
-    if (this.#failed !== undefined) throw leftAlone(who, this.#failed);
+  /** After a failure nobody is begun, nor after a Ctrl-C. */
+  #lateness(who: string): Failure | undefined {
+    if (this.#failed !== undefined) return leftAlone(who, this.#failed);
+    return this.#interruption.happened ? interruptedBefore(who) : undefined;
   }
 
   #leave(work: Work, part: Part): void {
@@ -130,6 +140,10 @@ export class Fleet {
 
   #fail(who: string, { wave }: Part): void {
     this.#failed ??= { who, wave };
+    this.#nextOfAll();
+  }
+
+  #nextOfAll(): void {
     for (const work of ["copy", "switch"] as const) this.#next(work);
   }
 
@@ -148,7 +162,7 @@ export class Fleet {
     if (this.#running.switch.size > 0)
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     const moved = [...this.#moved.values()];
-    const interrupted = interruption.happened;
+    const interrupted = this.#interruption.happened;
     const leave = onFailure === "stop" || interrupted;
     const back = leave
       ? []
@@ -180,6 +194,16 @@ function leftAlone(who: string, failed: { who: string; wave: string }): Failure 
     "refused",
     `${who} was left as it was: ${failed.who} failed in the wave ${failed.wave} before it was begun.`,
     { code: "left-alone" },
+  );
+}
+
+function interruptedBefore(who: string): Failure {
+  return new Failure(
+    "refused",
+    `${who} was left as it was: you have interrupted before it was begun.`,
+    {
+      code: "left-alone",
+    },
   );
 }
 

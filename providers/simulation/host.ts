@@ -114,23 +114,10 @@ export class SimulatedHost {
   private describe(given: Arguments): Description {
     const toplevel = given.get("toplevel") ?? "";
     const release = releaseOf(toplevel);
-    const { closurePaths, changedPaths, pathBytes, units } = this.spec;
-    const paths = Array.from({ length: closurePaths - 1 }, (_, i): [string, number] => {
-      const name = i < changedPaths - 1 ? `package${i}-1.0-r${release}` : `package${i}-1.0`;
-      return [`/nix/store/${simulatedHash(name)}-${name}`, pathBytes];
-    });
+    const { closure, units } = systemOf(release, this.spec);
     return {
-      ...{ valid: this.has(toplevel), nixosVersion: `26.05.r${release}` },
-      closure: [...paths, [toplevel, pathBytes]],
-      units: Object.fromEntries(
-        Array.from({ length: units }, (_, i) => {
-          const version = i === 0 ? `-r${release}` : "";
-          return [
-            `unit-${i}.service`,
-            unitText(`/nix/store/${simulatedHash(`${i}${version}`)}-unit-${i}`),
-          ];
-        }),
-      ),
+      ...{ valid: this.has(toplevel), nixosVersion: `26.05.r${release}`, units },
+      closure: given.get("closure") === "true" ? [...closure, [toplevel, this.spec.pathBytes]] : [],
       ...{ kernel: "kernel", initrd: "initrd", kernelParams: "", initInterface: "3" },
       inhibitors: null,
       ...{ etc: {}, accounts: { by: "simulation", users: {}, groups: {} } },
@@ -203,6 +190,29 @@ const RUNNING = {
   ...{ load: "loaded", active: "active", sub: "running", result: "success" },
   ...{ fragment: null, dropIns: [], needReload: false, memberOf: true },
 };
+
+type System = Pick<Description, "closure" | "units">;
+const systems = new Map<string, System>();
+
+/** What the hosts of a release have in common. Made once, so that the simulation has little part in what is measured. */
+function systemOf(release: string, spec: Simulation): System {
+  const known = systems.get(release) ?? makeSystem(release, spec);
+  systems.set(release, known);
+  return known;
+}
+
+function makeSystem(release: string, spec: Simulation): System {
+  const { closurePaths, changedPaths, pathBytes, units } = spec;
+  const closure = Array.from({ length: closurePaths - 1 }, (_, i): [string, number] => {
+    const name = i < changedPaths - 1 ? `package${i}-1.0-r${release}` : `package${i}-1.0`;
+    return [`/nix/store/${simulatedHash(name)}-${name}`, pathBytes];
+  });
+  const texts = Array.from({ length: units }, (_, i): [string, string] => {
+    const program = simulatedHash(`${i}${i === 0 ? `-r${release}` : ""}`);
+    return [`unit-${i}.service`, unitText(`/nix/store/${program}-unit-${i}`)];
+  });
+  return { closure, units: Object.fromEntries(texts) };
+}
 
 function unitText(program: string): string {
   return `[Unit]\nDescription=Simulated\nAfter=network.target\n\n[Service]\nExecStart=${program}/bin/run\nRestart=always\n`;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../providers/errors.ts";
+import { Interruption } from "../../providers/nixos/interruption.ts";
 import { PartialFailure } from "../../providers/nixos/resource.ts";
 import { Fleet, type Part } from "../../providers/nixos/rollout.ts";
 
@@ -46,6 +47,37 @@ describe("the hosts of a fleet in one run", () => {
     );
     fleet.isOut("x", false);
     await fleet.run("switch", part("a", limits), work);
+  });
+
+  it("begins nobody after a Ctrl-C, and leaves those that are at it to their own end", async () => {
+    const interrupted = new Interruption();
+    const fleet = new Fleet(interrupted);
+    const begun: string[] = [];
+    const ended = ["a", "b", "c", "d"].map((host) =>
+      fleet.run("switch", part(host, { onFailure: "rollbackAll" }), async () => {
+        begun.push(host);
+        await pause();
+        fleet.hasMoved({ host, wave: "one", goBack: () => assert.fail("it went back") });
+      }),
+    );
+    const all = Promise.allSettled(ended);
+    await new Promise((soon) => setImmediate(soon));
+    interrupted.happen();
+    const results = await all;
+    assert.deepEqual(begun, ["a", "b"]);
+    assert.deepEqual(
+      results.map((result) => (result.status === "rejected" ? result.reason.message : "moved")),
+      [
+        ...["moved", "moved"],
+        ...["c", "d"].map(
+          (host) => `${host} was left as it was: you have interrupted before it was begun.`,
+        ),
+      ],
+    );
+    await assert.rejects(
+      fleet.judge({ wave: "one", onFailure: "stop", maxInFlight: 2 }, pause),
+      /the wave one was left as it was: you have interrupted/,
+    );
   });
 
   /** Hosts a and b take it in the wave one, c in two; d fails there while e is at it; f has not begun. */
