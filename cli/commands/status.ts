@@ -3,6 +3,7 @@ import { describeTime } from "../../contract/job-record.ts";
 import { countWays } from "../../contract/ways-to-host.ts";
 import type { Difference } from "../../providers/nixos/drift.ts";
 import { observe } from "../../providers/nixos/observation.ts";
+import { turns } from "../../providers/nixos/turns.ts";
 import { dirtOf, uncleanOf } from "../clean.ts";
 import type { Call } from "../commands.ts";
 import { EXIT, type ExitCode, UsageError, worse } from "../exit-code.ts";
@@ -24,6 +25,8 @@ import { age, plain } from "../text.ts";
 import { within } from "../within.ts";
 
 const LOOK_SECONDS = 15;
+/** Of a large fleet: the seconds of a host begin with its turn. */
+const inTurn = turns(48);
 
 /** A stack and what its host was seen to be; without a sight, its settings are wrong. */
 export interface Seen {
@@ -65,7 +68,7 @@ async function look(stack: Stack, facts: Facts | undefined): Promise<Seen[]> {
   if (members !== undefined)
     return Promise.all(
       members.map(async (member) => {
-        const sight = await glance(member);
+        const sight = await inTurn(() => glance(member));
         const seen = { stack: { ...stack, host: member.host.name }, sight };
         if (facts === undefined || sight.error !== null) return seen;
         return { ...seen, unclean: uncleanOf(sight, { pin: undefined }) };
