@@ -1,5 +1,5 @@
 // What Pulumi runs. The program is index.ts, fleet.ts or cloud.ts.
-import "./components/stack-traces.ts"; // first, because what follows makes promises
+import "./components/lean-sdk.ts"; // first, because what follows makes promises
 import "./contract/interpreted.ts";
 import { stackKind } from "./components/stack-kind.ts";
 

@@ -1,5 +1,6 @@
 // What Node loads first, before Pulumi's SDK (Pulumi.yaml, `nodeargs`): the provider starts and looks at the stack's
 // host while the program is loaded. When its resources ask what the host runs, the provider knows already.
+import "./stack-traces.ts";
 import type { Probe } from "../contract/probe.ts";
 import { contractUnits } from "../contract/units.ts";
 import { connectionOf, type WaysToHost } from "../contract/ways-to-host.ts";

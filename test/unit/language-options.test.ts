@@ -27,7 +27,8 @@ describe("the language host of the built toolchain", () => {
 
   it("is told the options of our Pulumi.yaml", () => {
     copyFileSync(SHIPPED, `${directory}/project/Pulumi.yaml`);
-    const nodeargs = "--disable-warning=ExperimentalWarning --import ./components/look-ahead.ts";
+    const nodeargs =
+      "--disable-warning=ExperimentalWarning --max-semi-space-size=16 --import ./components/look-ahead.ts";
     assert.deepEqual(started(), ["-typescript=false", `-nodeargs=${nodeargs}`, "127.0.0.1:1"]);
   });
 
