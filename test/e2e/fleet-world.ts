@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { Instance } from "../../lab/instance.ts";
 import { type Lab, type LabHost, openLab } from "../../lab/lab.ts";
 import { type Ended, Project, type PulumiOptions } from "../../lab/project.ts";
-import type { Recorded } from "./world.ts";
+import { eventually, type Recorded } from "./world.ts";
 
 export const REPOSITORY = "/opt/choiros/workspace";
 const NAMES = [1, 2, 3, 4, 5, 6].map((number) => `prod-${number}`);
@@ -26,8 +26,14 @@ export class FleetWorld {
   static async open(): Promise<FleetWorld> {
     const instance = process.env.TEST_LAB ?? "test";
     const used = new Instance(instance).read() !== undefined;
-    const lab = await openLab({ instance, hosts: ["grind", ...NAMES], log: console.error });
+    const lab = await openLab({
+      instance,
+      hosts: ["grind", ...NAMES],
+      ssm: true,
+      log: console.error,
+    });
     if (used) await Promise.all(lab.hosts.map((host) => host.reset()));
+    await lab.ssm.online();
     const world = new FleetWorld(lab);
     world.configure({});
     await world.project.must(["stack", "init", "fleet"]);
@@ -38,13 +44,16 @@ export class FleetWorld {
     return this.lab.host(`prod-${number}`);
   }
 
-  /** Three waves of one, two and three hosts. */
-  configure(fleet: object, more: object = {}): void {
+  /** Three waves of one, two and three hosts. `own`: what hosts have of their own, by their names. */
+  configure(fleet: object, more: object = {}, own: Record<string, object> = {}): void {
     const ill = ["sh", "-c", `! grep -qxF "$(readlink -f /run/current-system)" ${ILL} 2>/dev/null`];
     const settings = {
       fleet: {
         hosts: Object.fromEntries(
-          this.hosts.map(({ name }, index) => [name, { group: index < 3 ? "east" : "west" }]),
+          this.hosts.map(({ name }, index) => [
+            name,
+            { group: index < 3 ? "east" : "west", ...own[name] },
+          ]),
         ),
         defaults: { configuration: "choiros-prod" },
         waves: [
@@ -76,6 +85,21 @@ export class FleetWorld {
       Object.entries(settings).map(([key, value]) => [`choiros:${key}`, value]),
     );
     writeFileSync(`${this.project.directory}/Pulumi.fleet.yaml`, JSON.stringify({ config }));
+  }
+
+  /** A binary cache on the builder, served by Caddy: its URL, and where the builder pushes to. */
+  async serveCache(): Promise<{ pull: string; push: string }> {
+    const [root, port] = ["/srv/cache", 8088];
+    await this.builder.must(["mkdir", "-p", root]);
+    const run = ["systemd-run", "--quiet", "--unit=cache", "--service-type=exec", "caddy"];
+    await this.builder.must([...run, "file-server", "--root", root, "--listen", `:${port}`]);
+    const pull = `http://${this.builder.address}:${port}`;
+    const asked = ["curl", "-s", "-o", "/dev/null", pull];
+    await eventually(
+      "the cache is served",
+      async () => (await this.builder.exec(asked)).code === 0,
+    );
+    return { pull, push: `file://${root}` };
   }
 
   /** From now on, the health of a host fails while it runs that system. */

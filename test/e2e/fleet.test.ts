@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { EXIT } from "../../cli/exit-code.ts";
+import { fleetPlan } from "../../contract/fleet-plan.ts";
 import type { Ended } from "../../lab/project.ts";
+import { during } from "./faults.ts";
 import { FleetWorld } from "./fleet-world.ts";
+import { isIdle } from "./running-up.ts";
 
 // Numbered steps of one story: six hosts in three waves of one, two and three. Each bad start of a release is followed by
 // the `up` that goes on, so that every step begins with all hosts on one release.
@@ -185,5 +189,119 @@ describe("a fleet of six hosts in three waves", function () {
     assert.notEqual(code, 0, output);
     assert.match(output, /The wave rest is not settled:\s+choiros-prod-6: judge is not healthy/);
     assert.equal(await letters(), "bbbaaa");
+  });
+
+  it("12 takes releases from a cache, three hosts over ssh and three over AWS SSM, and tells those that are alike once", async () => {
+    await world.heal(world.host(6));
+    await world.push("a");
+    const cache = await world.serveCache();
+    const ssm = [4, 5, 6].map((number) => {
+      const { name, instanceId } = world.host(number);
+      return [name, { connection: { kind: "awsSsm", instanceId, region: "eu-central-1" } }];
+    });
+    const copy = { via: "cache", caches: [cache] };
+    world.configure({ waves: [] }, { copy }, Object.fromEntries(ssm));
+    await must();
+    assert.equal(await letters(), "aaaaaa");
+    await world.push("b");
+    const { output } = await world.project.must(["preview", "--stack", "fleet"]);
+    assert.match(output, /rest[^:]*\):\s+6 hosts \(choiros-prod-1, [^)]*choiros-prod-6\): /);
+    assert.equal(output.match(/ packages +hypervisor: 1\.4\.0 -> 1\.5\.0/g)?.length, 1, output);
+    assert.match(output, /paths, [\d.]+ KiB from http:\S+, which the builder fills first/);
+    await must();
+    assert.equal(await letters(), "bbbbbb");
+  });
+
+  it("13 relays a release to the one host that is the target", async () => {
+    await world.push("a");
+    world.configure({ waves: [] }, { copy: { via: "relay" } });
+    const { code, output } = await world.up({}, ["--target", "**::choiros-prod-2-*"]);
+    assert.equal(code, 0, output);
+    assert.equal(await letters(), "babbbb");
+  });
+
+  it("14 takes it to the hosts of a tag, and asks nothing of the others", async () => {
+    const relayed = { copy: { via: "relay" }, only: { tags: ["edge"] } };
+    world.configure({ waves: [] }, relayed, { "choiros-prod-4": { tags: ["edge"] } });
+    const preview = await world.project.must(["preview", "--stack", "fleet"]);
+    assert.match(preview.output, /^ +choiros-prod-4: \w+ -> /m);
+    assert.doesNotMatch(preview.output, /\d hosts \(/);
+    await must();
+    assert.equal(await letters(), "bababb");
+  });
+
+  it("15 Ctrl-C in the middle of a wave: hosts at it go back or have proven it, nobody else is begun, and the next `up` goes on", async () => {
+    world.configure({ waves: [], maxInFlight: 2, onFailure: "rollbackAll" });
+    const interrupt = new AbortController();
+    const { code, output } = await world.up({
+      interrupt: interrupt.signal,
+      onOutput: (text) => {
+        if (/choiros-prod-[1356]-system .*(activating|waiting)/.test(text)) interrupt.abort();
+      },
+    });
+    assert.ok(interrupt.signal.aborted, `no activation was seen:\n${output}`);
+    assert.notEqual(code, 0, output);
+    for (const host of world.hosts) assert.ok(await isIdle(host), `${host.name} is still at it`);
+    const now = await letters();
+    assert.match(now, /^[ab]a[ab]a[ab]{2}$/);
+    const still = [1, 3, 5, 6].filter((number) => now[number - 1] === "b");
+    assert.ok(still.length >= 2, now);
+    const late = output.match(/choiros-prod-\d was left as it was: .* before it was begun/g);
+    assert.ok((late?.length ?? 0) >= 2, output);
+    assert.doesNotMatch(output, /choiros-prod-\d went back/);
+    const next = await must();
+    assert.equal(await letters(), "aaaaaa");
+    assert.doesNotMatch(next.output, /choiros-prod-[24]-system updat/);
+  });
+
+  it("16 keeps a plan of all hosts, which is the same as text, JSON and Markdown", async () => {
+    await world.push("b");
+    world.configure({});
+    const promote = async (...args: string[]) => {
+      const ended = await world.project.promote(args);
+      assert.equal(ended.code, 0, ended.output);
+      return ended.stdout;
+    };
+    const file = `${world.project.directory}/plan.json`;
+    const text = await promote("plan", "--stack", "fleet", "-o", file);
+    assert.match(text, /^wave canary: 1 host\nchoiros-prod-1: /m);
+    assert.match(text, /^wave rest: 3 hosts\n3 hosts \(choiros-prod-4, [^)]*\): .*\n {2}system/m);
+    const kept = fleetPlan.parse(JSON.parse(await promote("plan", file, "--json")));
+    assert.deepEqual(
+      kept.waves.map(({ name, groups }) => [name, groups.map(({ hosts }) => hosts.length)]),
+      [
+        ["canary", [1]],
+        ["east", [2]],
+        ["rest", [3]],
+      ],
+    );
+    for (const { name, machineId } of world.hosts) {
+      assert.equal(kept.hosts[name]?.machineId, machineId);
+      assert.deepEqual([kept.hosts[name]?.currentSystem, kept.hosts[name]?.to], [a, b]);
+    }
+    assert.match(await promote("plan", file, "--markdown"), /#### Wave rest: 3 hosts/);
+    const applied = await world.project.promote(["--plan", file, "--yes"]);
+    assert.notEqual(applied.code, 0);
+    assert.match(applied.output, /plan of a stack with many hosts.*Nothing was touched/s);
+    assert.equal(await letters(), "aaaaaa");
+  });
+
+  it("17 says of each host what it runs and how it is, also while one of them is away", async () => {
+    const status = async (code: number) => {
+      const ended = await world.project.promote(["status", "--stack", "fleet", "--json"]);
+      assert.equal(ended.code, code, ended.output);
+      const { stacks } = JSON.parse(ended.stdout) as { stacks: Record<string, unknown>[] };
+      return stacks.map(({ host, health, currentSystem }) => [host, health, currentSystem]);
+    };
+    const all: unknown[][] = world.hosts.map(({ name }) => [name, "healthy", a]);
+    assert.deepEqual(await status(EXIT.done), all);
+    await during(
+      () => world.host(3).cutNetwork(),
+      () => world.host(3).restoreNetwork(),
+      async () => {
+        const away = [world.host(3).name, "unreachable", null];
+        assert.deepEqual(await status(EXIT.unknown), all.with(2, away));
+      },
+    );
   });
 });
