@@ -138,10 +138,18 @@ export class FleetWorld {
   }
 
   async toplevel(revision: string): Promise<string> {
+    return this.builder.must(["nix", "eval", "--raw", `${await this.#flake(revision)}.outPath`]);
+  }
+
+  /** Somebody else has built it: a preview knows what is in it. */
+  async build(revision: string): Promise<void> {
+    await this.builder.must(["nix", "build", "--no-link", await this.#flake(revision)]);
+  }
+
+  async #flake(revision: string): Promise<string> {
     const argv = ["git", "-C", REPOSITORY, "rev-parse", `${revision}^{commit}`];
     const rev = (await this.builder.must(argv)).trim();
-    const attribute = "nixosConfigurations.choiros-prod.config.system.build.toplevel.outPath";
-    const flake = `git+file://${REPOSITORY}?rev=${rev}#${attribute}`;
-    return this.builder.must(["nix", "eval", "--raw", flake]);
+    const attribute = "nixosConfigurations.choiros-prod.config.system.build.toplevel";
+    return `git+file://${REPOSITORY}?rev=${rev}#${attribute}`;
   }
 }

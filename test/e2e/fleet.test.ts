@@ -204,6 +204,7 @@ describe("a fleet of six hosts in three waves", function () {
     await must();
     assert.equal(await letters(), "aaaaaa");
     await world.push("b");
+    await world.build("b");
     const { output } = await world.project.must(["preview", "--stack", "fleet"]);
     assert.match(output, /rest[^:]*\):\s+6 hosts \(choiros-prod-1, [^)]*choiros-prod-6\): /);
     assert.equal(output.match(/ packages +hypervisor: 1\.4\.0 -> 1\.5\.0/g)?.length, 1, output);
