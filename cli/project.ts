@@ -199,7 +199,7 @@ function settleFleet(
       health: fleet.roles[role ?? ""]?.health ?? health,
     }));
     const mistakes =
-      "This stack has many hosts, and the command is for a stack with one. promote status and promote doctor know all of them; pulumi preview and pulumi up do the rest.";
+      "This stack has many hosts, and the command is for a stack with one. promote status, promote doctor and promote plan know all of them; pulumi preview and pulumi up do the rest.";
     return { ...many, members, mistakes };
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;

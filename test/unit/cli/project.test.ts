@@ -76,7 +76,10 @@ describe("a project as its files say it", () => {
     );
     const stack = stackNamed(openProject(directory), "fleet");
     assert.equal(stack.members?.length, 8);
-    assert.match(stopOf(() => settled(stack)).message, /many hosts.*promote doctor know/);
+    assert.match(
+      stopOf(() => settled(stack)).message,
+      /many hosts.*promote doctor and promote plan know/,
+    );
   });
 
   it("keeps a stack whose settings are wrong, and says what is wrong with them", () => {
