@@ -45,9 +45,9 @@ export function changeDetails({ change }: Changing): string[] {
       unitRows({ change }).length,
     ),
     details(
-      `Users and /etc: ${nameRows(document).length}`,
-      table(["", "Name", "What happens to it"], nameRows(document)),
-      nameRows(document).length,
+      `Users and /etc: ${nameRows({ change }).length}`,
+      table(["", "Name", "What happens to it"], nameRows({ change })),
+      nameRows({ change }).length,
     ),
     details(
       "Where it comes from",
@@ -136,7 +136,7 @@ function unitRows({ change }: Changing): string[][] {
   return unitActions.flatMap((action) => change.units[action].map((unit) => [code(unit), action]));
 }
 
-function nameRows({ change }: PlanDocument): string[][] {
+function nameRows({ change }: Changing): string[][] {
   return namedChanges(change).map(({ kind, name, happens }) => [kind, code(name), text(happens)]);
 }
 

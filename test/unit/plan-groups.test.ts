@@ -12,7 +12,7 @@ const plan: Plan = {
   copy: { paths: 8, bytes: 27_000, way: "straight from the builder" },
   units: { stop: [], start: [], restart: ["hypervisor.service"], reload: [], keep: [] },
   ...{ reboot: [], probes: ["login"], drift: [], effect: null, pending: [] },
-  ...{ links: [], restart: [], running: null },
+  ...{ links: [], restart: [], running: null, users: null, groups: null, etc: null },
 };
 const of = (host: string, more: Partial<Plan> = {}): Plan => ({ ...plan, host, ...more });
 const names = (plans: readonly Plan[]) =>
@@ -33,6 +33,7 @@ describe("plans of many hosts", () => {
       "the size of a package, as it is shown",
       { packages: [{ ...plan.packages[0], bytes: 9000 } as never] },
     ],
+    ["a user", { users: { added: ["alice"], removed: [], changed: [] } }],
     ["drift", { drift: ["x.service is failed"] }],
     ["a reboot", { reboot: ["the kernel changes"] }],
     ["nothing to copy", { copy: { ...plan.copy, paths: 0, bytes: 0 } }],
