@@ -17,6 +17,10 @@ export const description = z.object({
   nixosVersion: z.string().nullable(),
   closure: z.array(z.tuple([z.string(), z.number()])).describe("[store path, NAR size in bytes]"),
   units: z.record(z.string(), z.string()).describe('Text by file name; links as "-> target"'),
+  unitsAfter: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe("Of the other system that was asked for"),
   states: z
     .record(z.string(), z.string())
     .optional()
@@ -25,6 +29,7 @@ export const description = z.object({
     .record(z.string(), z.string())
     .optional()
     .describe("Where each file below /etc comes from, shortened"),
+  etcAfter: z.record(z.string(), z.string()).optional().describe("Of that other system"),
   accounts: accounts.nullable().optional().describe("Null: it does not say in a way that is known"),
   unmet: z
     .array(z.string())

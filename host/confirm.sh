@@ -1,11 +1,12 @@
-# needs: json.sh lib.sh jobs.sh
+# needs: json.sh lib.sh jobs.sh watch.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# The operator's word that the host can still be reached: the activation may commit.
+# The operator's word that the host can still be reached: the activation may commit. Answers what comes of that, too.
 
 main() {
-  local id dir file accepted=false decision=''
+  local id dir file accepted=false decision='' head
   arg_get id && id=$REPLY
   require_name id "$id"
+  check_watch
   dir=$STATE/jobs/$id
   decision_file "$id"
   file=$REPLY
@@ -15,7 +16,10 @@ main() {
   if [[ -e $file ]]; then read -r decision <"$file"; fi
   if [[ $decision == confirmed ]]; then accepted=true; fi
   json_object accepted:j "$accepted" decision:o "$decision" step:o "$status_step"
-  answer "$REPLY"
+  head=${REPLY%?}
+  if [[ $accepted != true ]]; then arg[waitSeconds]=0; fi
+  watch "$id"
+  answer "$head,\"news\":$REPLY}"
 }
 
 main

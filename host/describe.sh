@@ -1,19 +1,24 @@
 # needs: json.sh json-awk.sh lib.sh roots.sh missing-paths.sh unit-states.sh conditions.sh etc-entries.sh accounts.sh
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # What a system would do to a host: its units as text, kernel, inhibitors and, if asked for, its closure with sizes, its files
-# below /etc and its accounts. And of the host itself the state of its units, which conditions are not met there, and which of
-# many paths it does not have.
+# below /etc and its accounts. And of the host itself the state of its units, which conditions are not met there, which of
+# many paths it does not have, and the units and files of another system, [after].
 
 main() {
-  local toplevel units_fd closure_fd='' states_fd='' etc_fd='' units='' closure='' version='' params='' init='' inhibitors='' kernel='' initrd='' more='' etc=''
+  local toplevel after=${arg[after]-} units_fd closure_fd='' states_fd='' etc_fd='' after_fd='' units='' closure='' version='' params='' init='' inhibitors='' kernel='' initrd='' more='' etc='' units_after=''
   arg_get toplevel && toplevel=$REPLY
   require_store_path toplevel "$toplevel"
   exec {units_fd}< <(unit_files "$toplevel/etc/systemd/system")
+  if [[ $after ]]; then
+    require_store_path after "$after"
+    exec {after_fd}< <(unit_files "$after/etc/systemd/system")
+  fi
   if [[ ${arg[closure]:-false} == true ]]; then exec {closure_fd}< <(closure "$toplevel"); fi
   if [[ ${arg[states]:-false} == true ]]; then exec {states_fd}< <(unit_states); fi
   if [[ ${arg[etc]:-false} == true || ${arg[accounts]:-} ]]; then
     exec {etc_fd}< <(
-      etc_entries "$toplevel"
+      etc_entries etc "$toplevel"
+      if [[ $after ]]; then printf , && etc_entries etcAfter "$after"; fi
       if [[ ${arg[accounts]:-} ]]; then printf , && accounts "$toplevel" "${arg[accounts]}"; fi
     )
   fi
@@ -21,7 +26,7 @@ main() {
     # Empty for a path that is not valid, which saves the question.
     IFS= read -r -d '' closure <&"$closure_fd" || true
   fi
-  if [[ ! $closure && $(print_invalid "$toplevel") ]]; then
+  if [[ ! $closure && $(print_invalid "$toplevel" ${after:+"$after"}) ]]; then
     answer '{"valid":false,"nixosVersion":null,"closure":[],"units":{},"kernel":null,"initrd":null,"kernelParams":null,"initInterface":null,"inhibitors":null}'
     return
   fi
@@ -43,6 +48,10 @@ main() {
   if [[ $etc_fd ]]; then
     IFS= read -r -d '' etc <&"$etc_fd" || true
     more+=$etc,
+  fi
+  if [[ $after_fd ]]; then
+    IFS= read -r -d '' units_after <&"$after_fd" || true
+    more+="\"unitsAfter\":{${units_after#,}},"
   fi
   if [[ ${arg[paths]+set} ]]; then
     missing_to_json

@@ -9,8 +9,6 @@ export interface RunOptions {
   readonly timeoutSeconds?: number;
   /** Use a connection that nothing else has used. Default: false. */
   readonly fresh?: boolean;
-  /** Others follow soon: begin the connection that they share. Default: false, the first call may be the only one. */
-  readonly more?: boolean;
   /** Give it up when we are ended: for what only reads. Default: false. */
   readonly endsWithUs?: boolean;
 }

@@ -15,8 +15,8 @@ export interface ProcessOptions {
   readonly cwd?: string;
 }
 
-const STDOUT_LIMIT = 64 * 1024 * 1024;
-const STDERR_LIMIT = 64 * 1024;
+export const STDOUT_LIMIT = 64 * 1024 * 1024;
+export const STDERR_LIMIT = 64 * 1024;
 
 const endingWithUs = new Set<number>();
 
@@ -36,27 +36,42 @@ export function runProcess(
       ...{ stdio: "pipe", detached: true, env: { ...process.env, ...env } },
       ...(cwd === undefined ? {} : { cwd }),
     });
-    if (endsWithUs && child.pid !== undefined) endingWithUs.add(child.pid);
     const stdout = collect(child.stdout, STDOUT_LIMIT);
     const stderr = collect(child.stderr, STDERR_LIMIT);
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      endGroup(child.pid, "SIGTERM");
-      setTimeout(() => endGroup(child.pid, "SIGKILL"), 2000).unref();
-    }, timeoutSeconds * 1000);
+    const limit = limitProcess(child.pid, timeoutSeconds, endsWithUs);
     child.stdin.on("error", () => {}); // the program may end before it has read everything
     child.stdin.end(input);
     child.on("error", (error) => {
-      clearTimeout(timer);
+      limit.lift();
       resolve({ code: null, stdout: "", stderr: error.message, timedOut: false });
     });
     child.on("close", (code) => {
-      clearTimeout(timer);
-      endingWithUs.delete(child.pid ?? 0);
-      resolve({ code, stdout: stdout(), stderr: stderr(), timedOut });
+      limit.lift();
+      resolve({ code, stdout: stdout(), stderr: stderr(), timedOut: limit.reached() });
     });
   });
+}
+
+/** Ends it when its time is over and, if it is only to be read, when we end; until that is lifted. */
+export function limitProcess(
+  leader: number | undefined,
+  timeoutSeconds: number,
+  endsWithUs: boolean,
+): { lift(): void; reached(): boolean } {
+  let timedOut = false;
+  if (endsWithUs && leader !== undefined) endingWithUs.add(leader);
+  const timer = setTimeout(() => {
+    timedOut = true;
+    endGroup(leader, "SIGTERM");
+    setTimeout(() => endGroup(leader, "SIGKILL"), 2000).unref();
+  }, timeoutSeconds * 1000);
+  return {
+    lift() {
+      clearTimeout(timer);
+      endingWithUs.delete(leader ?? 0);
+    },
+    reached: () => timedOut,
+  };
 }
 
 /** With its children: one that goes on would hold our end of the pipes open. */
@@ -68,7 +83,7 @@ function endGroup(leader: number | undefined, signal: "SIGTERM" | "SIGKILL"): vo
   }
 }
 
-function collect(stream: NodeJS.ReadableStream, limit: number): () => string {
+export function collect(stream: NodeJS.ReadableStream, limit: number): () => string {
   const chunks: Buffer[] = [];
   let size = 0;
   stream.on("data", (chunk: Buffer) => {

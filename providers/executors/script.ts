@@ -37,19 +37,22 @@ const bundles = new Map<Command, string>();
 
 /**
  * The bytes that run a command on a host, the same over every executor: the files which its
- * first line names (`# needs: lib.sh …`), then the command's own.
+ * first line names (`# needs: lib.sh …`), then the command's own. Comments stay here.
  */
 export function scriptOf(command: Command): string {
   let bundle = bundles.get(command);
   if (bundle === undefined) {
     const own = readFileSync(`${HOST_DIRECTORY}${command}.sh`, "utf8");
-    bundle = [
-      ...needs(own).map((file) => readFileSync(`${HOST_DIRECTORY}${file}`, "utf8")),
-      own,
-    ].join("\n");
+    const parts = needs(own).map((file) => readFileSync(`${HOST_DIRECTORY}${file}`, "utf8"));
+    bundle = withoutComments([...parts, own].join("\n"));
     bundles.set(command, bundle);
   }
   return bundle;
+}
+
+/** Also those in texts for awk and Nix, which have the same comments. */
+export function withoutComments(script: string): string {
+  return script.replace(/^[ \t]*(#.*)?\n/gm, "");
 }
 
 function needs(script: string): string[] {

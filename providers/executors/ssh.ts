@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { describeConnection, type SshConnection } from "../../contract/connection.ts";
@@ -7,50 +6,71 @@ import type { Executor } from "./executor.ts";
 import { type Ended, runProcess } from "./process.ts";
 import { remoteCommand } from "./remote-command.ts";
 import { runtimeDirectory } from "./runtime-directory.ts";
+import { type Master, startMaster } from "./ssh-master.ts";
 
 let sockets = 0;
 
 /**
  * The system's OpenSSH, so that aliases, agents, jump hosts and hardware keys work as the user
- * knows them. A second call, or the first of several, starts a master connection that ends with us; often there is only one.
+ * knows them. The first call begins a connection that the others share, and that ends with us or when nobody has called for a while.
  */
 export function sshExecutor(connection: SshConnection): Executor {
   const host = describeConnection(connection);
-  const socket = `${runtimeDirectory()}/${process.pid}-${++sockets}`;
-  let master: Promise<ChildProcess | undefined> | undefined;
+  let master: Master | undefined;
+  let socket = "";
   let calls = 0;
+  let idle: NodeJS.Timeout | undefined;
 
-  const argv = (control: readonly string[], command: readonly string[]): [string, ...string[]] => [
-    "ssh",
-    ...sshOptions(connection),
-    ...control,
-    "--",
-    connection.host,
-    command.map(quote).join(" "),
-  ];
+  const ssh =
+    (control: readonly string[]) =>
+    (command: readonly string[]): [string, ...string[]] => [
+      "ssh",
+      ...sshOptions(connection),
+      ...control,
+      "--",
+      connection.host,
+      command.map(quote).join(" "),
+    ];
+
+  const close = () => {
+    clearTimeout(idle);
+    master?.close();
+    master = undefined;
+  };
+
+  const shared = async (script: string, input: string, seconds: number, endsWithUs: boolean) => {
+    const [command, stdin] = [remoteCommand(script), `${script}${input}`];
+    if (!master?.isOpen()) {
+      socket = `${runtimeDirectory()}/${process.pid}-${++sockets}`;
+      master = startMaster(ssh(["-M", "-S", socket]), command, stdin, seconds, endsWithUs);
+      return master.first;
+    }
+    await master.connected;
+    const argv = ssh(["-S", socket, "-o", "ControlMaster=no"])(command);
+    return runProcess(argv, stdin, seconds, { endsWithUs });
+  };
 
   return {
     ...{ host, kind: "ssh" },
-    async run(script, input, { timeoutSeconds, fresh, more = false, endsWithUs = false }) {
-      const alone = fresh || (calls++ === 0 && !more);
-      if (!alone) master ??= startMaster(argv(["-M", "-S", socket], MASTER_COMMAND));
-      await master;
-      const control = alone ? ["-S", "none"] : ["-S", socket, "-o", "ControlMaster=no"];
-      const ended = await runProcess(
-        argv(control, remoteCommand(script)),
-        `${script}${input}`,
-        timeoutSeconds,
-        { endsWithUs },
-      );
+    async run(script, input, { timeoutSeconds, fresh, endsWithUs = false }) {
+      const argv = ssh(["-S", "none"])(remoteCommand(script));
+      calls++;
+      clearTimeout(idle);
+      const ended = await (fresh
+        ? runProcess(argv, `${script}${input}`, timeoutSeconds, { endsWithUs })
+        : shared(script, input, timeoutSeconds, endsWithUs)
+      ).finally(() => {
+        if (--calls === 0) idle = setTimeout(close, IDLE_MILLISECONDS).unref();
+      });
       if (ended.code === 0 && !ended.timedOut) return ended.stdout;
       throw failureOf(host, ended, timeoutSeconds);
     },
-    close() {
-      master?.then((process) => process?.stdin?.end());
-      master = undefined;
-    },
+    close,
   };
 }
+
+/** A fleet of thousands is looked at without as many connections. */
+const IDLE_MILLISECONDS = 20_000;
 
 /** Options that do not depend on the call. Also what `nix copy` is given. */
 export function sshOptions(connection: SshConnection): string[] {
@@ -59,6 +79,7 @@ export function sshOptions(connection: SshConnection): string[] {
     ...(config ? ["-F", config] : []),
     ...["-T", "-x", "-a"],
     ...option("BatchMode", "yes"),
+    ...option("Compression", "yes"),
     ...option("LogLevel", "ERROR"),
     ...option("ConnectTimeout", String(connection.connectTimeoutSeconds ?? 10)),
     ...option("ServerAliveInterval", "15"),
@@ -74,21 +95,6 @@ export function sshOptions(connection: SshConnection): string[] {
       ? ["-i", connection.identityFile, ...option("IdentitiesOnly", "yes")]
       : []),
   ];
-}
-
-// Answers when it is connected, and ends with our end of its stdin: also when we are killed.
-const MASTER_COMMAND = ["/bin/sh", "-c", "echo connected; exec cat >/dev/null"];
-
-function startMaster(argv: [string, ...string[]]): Promise<ChildProcess | undefined> {
-  return new Promise((resolve) => {
-    const child = spawn(argv[0], argv.slice(1), { stdio: ["pipe", "pipe", "ignore"] });
-    child.stdin.on("error", () => {});
-    child.stdout.once("data", () => resolve(child));
-    // A master that fails is not reported: the call that follows connects by itself and says why.
-    child.once("error", () => resolve(undefined));
-    child.once("exit", () => resolve(undefined));
-    child.unref();
-  });
 }
 
 function pinnedKey(hostKey: string): string[] {

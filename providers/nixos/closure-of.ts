@@ -1,22 +1,17 @@
 import { type Connection, describeConnection } from "../../contract/connection.ts";
 import { description } from "../../contract/description.ts";
 import { Failure } from "../errors.ts";
-import { call, type RunOptions } from "../executors/executor.ts";
+import { call } from "../executors/executor.ts";
 import { reach } from "./route.ts";
 import type { SizedPath } from "./sources.ts";
 
 /** All that a system needs, as the builder has it. */
-export async function closureOf(
-  toplevel: string,
-  builder: Connection,
-  options: Pick<RunOptions, "more"> = {},
-): Promise<SizedPath[]> {
+export async function closureOf(toplevel: string, builder: Connection): Promise<SizedPath[]> {
   const { valid, closure } = await call(
     reach(builder, "release.builder"),
     "describe",
     { toplevel, closure: true },
     description,
-    options,
   );
   if (valid) return closure;
   throw new Failure(

@@ -60,9 +60,7 @@ export const closure: Resource<ClosureInputs, ClosureState> = {
     if (samePath && isDeepStrictEqual(state.connection, wanted.connection))
       return { ...state, ...wanted };
     // Also over a new way to the host: one that leads nowhere must never be recorded.
-    const outputs = await bring(wanted, report);
-    if (!samePath) await changeRoots(wanted, { remove: [state.root] });
-    return outputs;
+    return bring(wanted, report, samePath ? [] : [state.root]);
   },
 
   async delete(state) {
@@ -85,8 +83,12 @@ async function look(
   return { isThere: paths[path] === true && roots[root] === path, root, machineId };
 }
 
-async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureState> {
-  const { machineId, last, paths } = await observe(wanted.connection, { paths: [wanted.path] });
+async function bring(
+  wanted: ClosureInputs,
+  report: Reporter,
+  formerRoots: string[] = [],
+): Promise<ClosureState> {
+  const { machineId, last } = await observed(wanted.connection);
   if (last?.state === "running" && last.path !== wanted.path)
     throw new Failure(
       "refused",
@@ -95,7 +97,8 @@ async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureSt
       { code: "busy" },
     );
   const root = rootOf(wanted.path);
-  await copyAndRoot(wanted, root, paths[wanted.path] === true, report);
+  const isRooted = () => addRoot(wanted, { [root]: wanted.path }, formerRoots);
+  if (!(await isRooted())) await copyAndRoot(wanted, root, isRooted, report);
   return { ...wanted, root, machineId };
 }
 
@@ -103,30 +106,35 @@ async function bring(wanted: ClosureInputs, report: Reporter): Promise<ClosureSt
 async function copyAndRoot(
   wanted: ClosureInputs,
   root: string,
-  isThere: boolean,
+  isRooted: () => Promise<boolean>,
   report: Reporter,
 ): Promise<void> {
-  const attempt = async () => {
-    if (!isThere) await copyMissing(wanted, report);
-    // A root is made only of what is valid, so that it also proves that all of it has arrived.
-    await changeRoots(wanted, { add: { [root]: wanted.path } });
-  };
+  await copyMissing(wanted, report);
+  if (await isRooted()) return;
+  report.progress("a garbage collection has taken it away again; copying once more");
+  await changeRoots(wanted, { expect: { [root]: wanted.path } });
   try {
-    await attempt();
+    await copyMissing(wanted, report);
+    if (!(await isRooted())) throw notArrived(wanted);
   } catch (error) {
-    if (!isGone(error)) throw error;
-    report.progress("a garbage collection has taken it away again; copying once more");
-    isThere = false;
-    await changeRoots(wanted, { expect: { [root]: wanted.path } });
-    await attempt().catch(async (again) => {
-      await changeRoots(wanted, { remove: [root] });
-      throw isGone(again) ? notArrived(wanted) : again;
-    });
+    await changeRoots(wanted, { remove: [root] });
+    throw error;
   }
 }
 
-function isGone(error: unknown): boolean {
-  return error instanceof Failure && error.code === "invalid-path";
+/** Only of what is valid, with all that it needs: false if it is not. The former ones go after it. */
+async function addRoot(
+  wanted: ClosureInputs,
+  add: Record<string, string>,
+  remove: string[],
+): Promise<boolean> {
+  try {
+    await changeRoots(wanted, { add, remove });
+    return true;
+  } catch (error) {
+    if (error instanceof Failure && error.code === "invalid-path") return false;
+    throw error;
+  }
 }
 
 function changeRoots(

@@ -35,7 +35,7 @@ async function missingOn(
   builder: Connection,
   toplevel: string,
 ): Promise<Missing> {
-  return missingOf(target, await closureOf(toplevel, builder, { more: true }));
+  return missingOf(target, await closureOf(toplevel, builder));
 }
 
 async function missingOf(

@@ -33,7 +33,8 @@ export interface Job<T> {
   /** What the host does when it is told to stop, and what when nobody can reach it. */
   readonly whenStopped: string;
   readonly whenAlone: string;
-  readonly onStatus: (status: JobStatus, id: string) => void | Promise<void>;
+  /** May answer what the host has told meanwhile. */
+  readonly onStatus: (status: JobStatus, id: string) => Heard | Promise<Heard>;
   /** It runs already, and nobody follows it any more: now we do. */
   readonly onAttached?: (record: JobRecord) => void;
   /** Says a sentence that stays. */
@@ -43,7 +44,7 @@ export interface Job<T> {
 /** The code of a failure whose job has ended without a result: killed, or the power was cut. */
 export const CUT_OFF = "cut-off";
 
-const jobStatus = z.object({
+export const jobStatus = z.object({
   state: z.enum(["running", "finished", "lost", "absent"]),
   version: z.number(),
   step: z.string().nullable(),
@@ -53,6 +54,8 @@ const jobStatus = z.object({
   logTail: z.string().nullable(),
 });
 export type JobStatus = z.infer<typeof jobStatus>;
+// biome-ignore lint/suspicious/noConfusingVoidType: nothing, as most have nothing to answer
+type Heard = JobStatus | undefined | void;
 
 const started = jobStatus.extend({ started: z.boolean(), id: z.string() });
 const stopped = z.object({ cancelled: z.boolean(), decision: z.string().nullable().optional() });
@@ -62,7 +65,7 @@ const refusal = z.object({
 
 const FOLLOW_SECONDS = 20;
 /** Small news travel together, so that a short job costs few round trips. */
-const SETTLE_SECONDS = 1;
+export const SETTLE_SECONDS = 1;
 const RECONNECT_MILLISECONDS = 1000;
 /** How much longer than the job itself may take we look for it. */
 const MARGIN_SECONDS = 60;
@@ -145,7 +148,11 @@ async function follow<T>(
     if (status !== undefined && status.state !== "running") return status;
     if (status !== undefined && status.version !== seen) {
       seen = status.version;
-      await job.onStatus(status, id);
+      const heard = await job.onStatus(status, id);
+      if (heard) {
+        status = heard;
+        continue;
+      }
     }
     if (waited > limit * 1000) break;
     if (interruption.happened && !stopping) {

@@ -50,6 +50,8 @@ export function observe(
 interface Glance {
   readonly answer: Promise<HostState>;
   readonly at: number;
+  /** Paths or roots have come or gone since. */
+  storeChanged: boolean;
 }
 
 const latest = new Map<string, Glance>();
@@ -67,7 +69,8 @@ export async function observed(
   const last = latest.get(connectionKey(connection));
   if (last !== undefined && performance.now() - last.at < JUST_NOW_MILLISECONDS) {
     const state = await named(route, last.answer);
-    if (answers(state, question)) return state;
+    if (answers(state, question) && !(last.storeChanged && question.paths !== undefined))
+      return state;
   }
   return observe(connection, question, route);
 }
@@ -76,6 +79,13 @@ export async function observed(
 export function forgetObservations(connection?: Connection): void {
   if (connection === undefined) latest.clear();
   else latest.delete(connectionKey(connection));
+}
+
+/** The same for what is asked about paths: something is done to a store, and nothing else. */
+export function forgetStores(connection?: Connection): void {
+  const of =
+    connection === undefined ? [...latest.values()] : [latest.get(connectionKey(connection))];
+  for (const glance of of) if (glance !== undefined) glance.storeChanged = true;
 }
 
 function answers(state: HostState, { units = [], paths = [], links }: Question): boolean {
@@ -99,7 +109,7 @@ function begin(key: string, connection: Connection): Batch {
   });
   const batch: Batch = { units: new Set(), paths: new Set(), links: undefined, answer };
   gathering.set(key, batch);
-  const glance = { answer, at: performance.now() };
+  const glance = { answer, at: performance.now(), storeChanged: false };
   latest.set(key, glance);
   // What failed is asked again, by all who have not waited for it.
   answer.catch(() => {

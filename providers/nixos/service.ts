@@ -16,7 +16,7 @@ import { getRelease } from "./get-release.ts";
 import { getWavePlan } from "./get-wave-plan.ts";
 import { closureInFleet, systemInFleet } from "./in-fleet.ts";
 import { interruption } from "./interruption.ts";
-import { forgetObservations } from "./observation.ts";
+import { forgetObservations, forgetStores } from "./observation.ts";
 import { worksFor } from "./operator.ts";
 import { type Invocation, PartialFailure, type Resource } from "./resource.ts";
 import { namingRecord, tellDetour } from "./route.ts";
@@ -65,7 +65,7 @@ export const service = {
 
   async create(urn, inputs) {
     const [wanted, report] = [parse(urn, inputs), reporterFor(urn)];
-    const creating = changing(wanted, () => resourceOf(urn).create(wanted, report));
+    const creating = changing(urn, wanted, () => resourceOf(urn).create(wanted, report));
     const { id, outputs } = await tellingDetour(wanted, report, creating);
     return { id, outs: outputs };
   },
@@ -88,7 +88,7 @@ export const service = {
 
   async update(_id, urn, olds, news) {
     const [resource, wanted, report] = [resourceOf(urn), parse(urn, news), reporterFor(urn)];
-    const updating = changing(wanted, async () => {
+    const updating = changing(urn, wanted, async () => {
       const now = await resource.refresh(olds as never, wanted, silent); // the diff has told
       if (now === undefined) return (await resource.create(wanted, report)).outputs;
       return resource.update(now, wanted, report);
@@ -98,7 +98,7 @@ export const service = {
 
   async delete(_id, urn, props) {
     const report = reporterFor(urn);
-    const deleting = changing(props, () => resourceOf(urn).delete(props as never, report));
+    const deleting = changing(urn, props, () => resourceOf(urn).delete(props as never, report));
     await tellingDetour(props, report, deleting);
   },
 
@@ -151,22 +151,25 @@ function parse(urn: string, inputs: unknown): never {
   return resourceOf(urn).inputs.parse(inputs) as never;
 }
 
-// What was seen of a host before something is done to it says nothing about it afterwards. Other hosts of a fleet stay
-// as they were seen; without one, it is the builder, which may be the host by another way.
+// What was seen of a host before something is done to it says nothing about it afterwards; of what only moves paths and
+// roots, nothing about those. Other hosts of a fleet stay as they were seen; without one, it is the builder, which may be
+// the host by another way.
 async function changing<T>(
+  urn: string,
   { connection, rollout }: { connection?: Connection; rollout?: object },
   operation: () => Promise<T>,
 ): Promise<T> {
-  const forget = () => {
-    if (rollout === undefined) forgetObservations();
-    else if (connection !== undefined) forgetObservations(connection);
-  };
-  forget();
   try {
     return await told(operation);
   } finally {
-    forget();
+    const forget = movesPathsOnly(urn) ? forgetStores : forgetObservations;
+    if (rollout === undefined) forget();
+    else if (connection !== undefined) forget(connection);
   }
+}
+
+function movesPathsOnly(urn: string): boolean {
+  return /nixos:index:(Build|Closure)::/.test(urn);
 }
 
 // A failure is a sentence; a stack trace below it would only hide it.

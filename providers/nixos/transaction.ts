@@ -12,7 +12,7 @@ import type { Argument } from "../executors/argument.ts";
 import { call, type Executor } from "../executors/executor.ts";
 import type { Reporter } from "./engine.ts";
 import { interruption } from "./interruption.ts";
-import { contractOf, runJob } from "./job.ts";
+import { contractOf, type JobStatus, jobStatus, runJob, SETTLE_SECONDS } from "./job.ts";
 import { ourselves } from "./operator.ts";
 import { plannedUnits } from "./plan/differences.ts";
 import { unitsOfSwitch } from "./plan/units-of-switch.ts";
@@ -20,6 +20,8 @@ import { reach } from "./route.ts";
 import { smoke } from "./smoke.ts";
 
 const BUILD_SECONDS = 3600;
+/** A commit is waited for so long where it was allowed. */
+const END_SECONDS = 8;
 const DIAGNOSTICS = { lines: 120, bytes: 8000 };
 
 export interface Activated {
@@ -82,10 +84,15 @@ export async function activate(
       if (status.step === "await-confirmation" && !interruption.happened) {
         smoked ??= { failure: await smokeOf(wanted, jobId, report) };
         if (smoked.failure !== undefined) await takeBack(executor, jobId);
-        else if (!interruption.happened) unconfirmed = await confirmOver(executor, jobId);
+        else if (!interruption.happened) {
+          const confirmed = await confirmOver(executor, jobId, status.version);
+          unconfirmed = typeof confirmed === "string" ? confirmed : undefined;
+          if (typeof confirmed !== "string") return confirmed;
+        }
       }
       const trouble = unconfirmed === undefined ? "" : `; ${unconfirmed}; trying again`;
       report.progress(`${status.message ?? ""}${trouble}`);
+      return undefined;
     },
   });
   const failure = smoked?.failure;
@@ -148,14 +155,24 @@ function recordsOf({ manifest }: SystemProfileInputs): { [key: string]: Argument
   return { manifest, changesSchema: schemaChanges.parse(JSON.parse(manifest)).changesSchema };
 }
 
-const confirmation = z.object({ accepted: z.boolean(), decision: z.string().nullable() });
+const confirmation = z.object({
+  accepted: z.boolean(),
+  decision: z.string().nullable(),
+  news: jobStatus.optional(),
+});
 
-/** Over a connection of its own, so that it proves that the host can still be reached. Answers why not. */
-async function confirmOver(executor: Executor, id: string): Promise<string | undefined> {
+/** Over a connection of its own, so that it proves that the host can still be reached. Answers what came of it, or why not. */
+async function confirmOver(
+  executor: Executor,
+  id: string,
+  seen: number,
+): Promise<JobStatus | string | undefined> {
   try {
     const options = { fresh: true, timeoutSeconds: CONFIRM_SECONDS };
-    const { accepted, decision } = await call(executor, "confirm", { id }, confirmation, options);
-    if (accepted || decision === null) return undefined;
+    const argument = { id, seen, waitSeconds: END_SECONDS, settleSeconds: SETTLE_SECONDS };
+    const said = await call(executor, "confirm", argument, confirmation, options);
+    const { accepted, decision, news } = said;
+    if (accepted || decision === null) return news;
     return decision === "expired"
       ? "our confirmation came too late"
       : `our confirmation was refused: the host's decision is '${decision}' already`;

@@ -121,11 +121,19 @@ export class SimulatedHost {
       ...{ kernel: "kernel", initrd: "initrd", kernelParams: "", initInterface: "3" },
       inhibitors: null,
       ...{ etc: {}, accounts: { by: "simulation", users: {}, groups: {} } },
+      ...(given.has("after") ? this.after(given.get("after") ?? "") : {}),
       ...(given.has("paths") ? this.missing(given) : {}),
     };
   }
 
+  private after(toplevel: string): Partial<Description> {
+    return { unitsAfter: systemOf(releaseOf(toplevel), this.spec).units, etcAfter: {} };
+  }
+
   private changeRoots(given: Arguments): object {
+    const added = [...given].filter(([key]) => key.startsWith("add.")).map(([, path]) => path);
+    if (!added.every((path) => this.has(path)))
+      return { error: { code: "invalid-path", message: "Not valid in the store (simulated)." } };
     for (const [key, path] of given) {
       if (/^(add|expect)\./.test(key)) this.world.record({ host: this.name, kind: "roots", path });
       if (/^remove\.\d/.test(key) && this.roots[path] !== undefined)

@@ -155,7 +155,7 @@ describe("the boundary between the program's process and the provider's", () => 
     assert.deepEqual(starters, [
       "cli/pulumi.ts",
       "providers/executors/process.ts",
-      "providers/executors/ssh.ts",
+      "providers/executors/ssh-master.ts",
       "providers/nixos/relay.ts",
     ]);
     for (const file of starters)

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { scriptOf, withoutComments } from "../../providers/executors/script.ts";
 
 const HOST = fileURLToPath(new URL("../../host/", import.meta.url));
 /** Puts a bundle together by hand, for shellcheck and the curious. */
@@ -30,6 +32,17 @@ describe("the scripts of hosts", () => {
     }
   });
 
+  it("are sent without comments and empty lines, and are the same to bash", () => {
+    const whole = files.map(text).join("\n");
+    const sent = withoutComments(whole);
+    assert.doesNotMatch(sent, /^[ \t]*#|^\n/m);
+    assert.equal(asParsed(sent), asParsed(whole));
+    assert.equal(
+      scriptOf("follow"),
+      withoutComments(needs("follow.sh")?.concat("follow.sh").map(text).join("\n") ?? ""),
+    );
+  });
+
   it("are all commands, or parts of one", () => {
     const used = new Set(commands.flatMap(({ parts }) => parts));
     assert.deepEqual(
@@ -38,3 +51,12 @@ describe("the scripts of hosts", () => {
     );
   });
 });
+
+/** As bash has understood it, and without the comments in texts for awk and Nix. */
+function asParsed(script: string): string {
+  const text = `whole() {\n${script}\n}\ndeclare -f whole`;
+  const options = { input: text, encoding: "utf8" } as const;
+  const { status, stdout, stderr } = spawnSync("bash", ["--norc"], options);
+  assert.equal(status, 0, stderr);
+  return stdout.replace(/^[ \t]*(#.*)?\n/gm, "");
+}

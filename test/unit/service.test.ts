@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HostState } from "../../contract/host-state.ts";
 import type { ClosureInputs } from "../../contract/resources.ts";
+import { storeHash } from "../../contract/store-path.ts";
 import { closeExecutors, useExecutor } from "../../providers/executors/index.ts";
 import { liveOf } from "../../providers/nixos/drift.ts";
 import { forgetObservations, observe, observed } from "../../providers/nixos/observation.ts";
@@ -9,8 +10,8 @@ import { service } from "../../providers/nixos/service.ts";
 import { FakeExecutor } from "../support/fake-executor.ts";
 import {
   hostState,
+  OTHER_REV,
   PROD,
-  REV,
   SYSTEM_A,
   SYSTEM_B,
   systemInputs,
@@ -18,7 +19,8 @@ import {
 } from "../support/samples.ts";
 
 const UNIT = "hypervisor.service";
-const ROOT = `closure-${SYSTEM_B.slice("/nix/store/".length, "/nix/store/".length + 32)}`;
+const ROOT = `closure-${storeHash(SYSTEM_B)}`;
+const ROOT_A = `closure-${storeHash(SYSTEM_A)}`;
 const OTHER_WAY = { ...PROD, user: "root" };
 const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
@@ -36,6 +38,8 @@ const closure: ClosureInputs = {
   timeoutSeconds: 60,
 };
 const closureState = { ...closure, root: ROOT, machineId: running.machineId };
+const stateA = { ...closureState, path: SYSTEM_A, root: ROOT_A };
+const withA = { ...running, paths: { [SYSTEM_A]: true }, roots: { [ROOT_A]: SYSTEM_A } };
 
 describe("what the provider knows of a host", () => {
   let host: FakeExecutor;
@@ -47,6 +51,7 @@ describe("what the provider knows of a host", () => {
       observe: () => state,
       missing: () => ({ missing: [], free: 2 ** 40 }),
       root: () => ({}),
+      forget: () => ({}),
     });
     forgetObservations();
     for (const way of [PROD, OTHER_WAY]) useExecutor(way, host);
@@ -80,6 +85,20 @@ describe("what the provider knows of a host", () => {
       await ahead;
       assert.equal(asked(), 1);
     });
+
+    it("by the diff and the update of a new release, whose closure is brought in between", async () => {
+      state = withA;
+      const ahead = service.invoke("nixos:index:getHost", { connection: PROD, units: [UNIT] });
+      await sleep(20);
+      assert.equal((await service.diff("", CLOSURE, stateA, closure)).changes, true);
+      await service.update("", CLOSURE, stateA, closure);
+      const next = { ...system, rev: OTHER_REV };
+      assert.equal((await service.diff("", SYSTEM, systemState, next)).changes, true);
+      await service.update("", SYSTEM, systemState, next);
+      await ahead;
+      assert.equal(asked(), 1);
+      assert.equal(host.asked("root").length, 1);
+    });
   });
 
   describe("is asked again", () => {
@@ -88,11 +107,18 @@ describe("what the provider knows of a host", () => {
       ["for a path that nobody has asked for", () => observed(PROD, { paths: [SYSTEM_A] })],
       ["over another way", () => observed(OTHER_WAY)],
       ["by a refresh", () => service.read("x", SYSTEM, systemState)],
-      ["by an update", () => service.update("", SYSTEM, systemState, { ...system, rev: REV })],
+      [
+        "for a path, after a closure of it was given up",
+        async () => {
+          await service.delete("", CLOSURE, closureState);
+          await observed(PROD, { units: [UNIT] });
+          await observed(PROD, { paths: [SYSTEM_B] });
+        },
+      ],
       [
         "after something was done to it",
         async () => {
-          await service.delete("", CLOSURE, closureState);
+          await service.delete("", SYSTEM, systemState);
           await observed(PROD);
         },
       ],
@@ -184,6 +210,15 @@ describe("what the provider knows of a host", () => {
           await assert.rejects(ask("", urn, olds, news), /leads to another machine \(f+\)/);
       assert.deepEqual(host.asked("root"), []);
     });
+  });
+
+  it("makes an update root a new closure before it gives up the old one, in one call", async () => {
+    state = withA;
+    await service.update("", CLOSURE, stateA, closure);
+    const [call, ...others] = host.asked("root");
+    assert.equal(call?.argument.get(`add.${ROOT}`), SYSTEM_B);
+    assert.equal(call?.argument.get("remove.0"), ROOT_A);
+    assert.deepEqual(others, []);
   });
 
   it("makes an update bring and root a closure that is gone", async () => {

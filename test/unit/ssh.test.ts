@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { connection, type SshConnection } from "../../contract/connection.ts";
 import { Failure, type FailureKind } from "../../providers/errors.ts";
@@ -219,6 +220,13 @@ echo "$@" >>"$directory/ended"
 exit $code
 `;
 
+  const endedCalls = () =>
+    existsSync(`${directory}/ended`) ? readFileSync(`${directory}/ended`, "utf8") : "";
+  const untilEnded = async (which: RegExp) => {
+    for (let tries = 0; tries < 50 && !which.test(endedCalls()); tries++) await sleep(50);
+    assert.match(endedCalls(), which);
+  };
+
   beforeEach(() => {
     directory = mkdtempSync(`${tmpdir()}/nixos-promote-test-`);
     writeFileSync(`${directory}/ssh`, SSH);
@@ -266,29 +274,62 @@ exit $code
     assert.equal(existsSync("owned"), false);
   });
 
-  it("connects alone for the first call, then shares a master that ends when the executor is closed", async () => {
+  const common = { timeoutSeconds: 10, fresh: false };
+  const socketOf = (argv: readonly string[] = []) => argv[argv.indexOf("-S") + 1];
+
+  it("begins with the first call a connection that the others share, and that ends when the executor is closed", async () => {
     const executor = sshExecutor({ kind: "ssh", host: "prod" });
-    const common = { timeoutSeconds: 10, fresh: false };
-    for (let call = 0; call < 3; call++) await executor.run("echo yes", "", common);
-    const [first = [], master = [], ...calls] = words();
-    assert.equal(first[first.indexOf("-S") + 1], "none");
+    const script = 'read -r line; echo "$line $1"; echo "to people" >&2';
+    for (let call = 0; call < 3; call++)
+      assert.equal(await executor.run(script, `line ${call}\nrest`, common), `line ${call} \n`);
+    const [master = [], ...calls] = words();
     assert.ok(master.includes("-M"));
     assert.equal(calls.length, 2);
-    const socket = master[master.indexOf("-S") + 1];
-    for (const call of calls) assert.equal(call[call.indexOf("-S") + 1], socket);
+    for (const call of calls) assert.equal(socketOf(call), socketOf(master));
+    assert.doesNotMatch(endedCalls(), / -M /);
     executor.close();
-    await new Promise((resume) => setTimeout(resume, 200));
-    assert.match(readFileSync(`${directory}/ended`, "utf8"), /-M/);
+    await untilEnded(/ -M /);
   });
 
-  it("starts the master with the first call when more are to come", async () => {
+  it("lets those that come meanwhile wait until it is there, and no longer", async () => {
     const executor = sshExecutor({ kind: "ssh", host: "prod" });
-    await executor.run("echo yes", "", { timeoutSeconds: 10, fresh: false, more: true });
+    const mark = `${directory}/second`;
+    const first = executor.run(`until [ -e '${mark}' ]; do sleep 0.05; done; echo 1`, "", common);
+    const second = executor.run(`: >'${mark}'; echo 2`, "", common);
+    assert.deepEqual(await Promise.all([first, second]), ["1\n", "2\n"]);
     executor.close();
-    const [master = [], call = [], ...others] = words();
-    assert.ok(master.includes("-M"));
-    assert.equal(call[call.indexOf("-S") + 1], master[master.indexOf("-S") + 1]);
-    assert.deepEqual(others, []);
+    assert.equal(words().filter((argv) => argv.includes("-M")).length, 1);
+  });
+
+  it("gives the first call's answer and end as they are, however large and whatever they hold", async () => {
+    const random = '"$(head -c 3000000 /dev/zero | tr "\\0" x)"';
+    const executor = sshExecutor({ kind: "ssh", host: "prod" });
+    const said = await executor.run(`printf %s ${random}`, "", common);
+    assert.equal(said, "x".repeat(3_000_000));
+    executor.close();
+    for (const [script, kind, message] of [
+      ["echo broken >&2; echo connected; exit 3", "script", /exit 3: broken$/],
+      ["exit 255", "lost", /./],
+    ] as const) {
+      const failing = sshExecutor({ kind: "ssh", host: "prod" });
+      await assert.rejects(
+        failing.run(script, "", common),
+        (error) =>
+          error instanceof Failure && error.kind === kind && message.test(error.message.trim()),
+      );
+      assert.equal(await failing.run("echo well", "", common), "well\n");
+      failing.close();
+    }
+  });
+
+  it("begins another one when it has ended, also by its time", async () => {
+    const executor = sshExecutor({ kind: "ssh", host: "prod" });
+    const late = executor.run("sleep 60", "", { timeoutSeconds: 0.5, fresh: false });
+    await assert.rejects(late, (error) => error instanceof Failure && error.kind === "timeout");
+    assert.equal(await executor.run("echo yes", "", common), "yes\n");
+    executor.close();
+    const masters = words().filter((argv) => argv.includes("-M"));
+    assert.equal(new Set(masters.map(socketOf)).size, 2);
   });
 
   it("makes a connection of its own when it is asked for a fresh one", async () => {

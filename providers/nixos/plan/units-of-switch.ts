@@ -1,4 +1,4 @@
-import { type Description, description } from "../../../contract/description.ts";
+import { description } from "../../../contract/description.ts";
 import { call, type Executor } from "../../executors/executor.ts";
 import { holdsAfter } from "./conditions.ts";
 import { type UnitChanges, unitChanges } from "./units.ts";
@@ -15,18 +15,13 @@ export async function unitsOfSwitch(
   to: string | undefined,
 ): Promise<UnitChanges | undefined> {
   if (from === null || to === undefined) return undefined;
-  const describe = (toplevel: string, more: object): Promise<Description> => {
-    const options = { timeoutSeconds: ASK_SECONDS, endsWithUs: true };
-    return call(host, "describe", { toplevel, ...more }, description, options);
-  };
+  const question = { toplevel: from, after: to, states: true, conditionsOf: to, etc: true };
+  const options = { timeoutSeconds: ASK_SECONDS, endsWithUs: true };
   try {
-    const [before, after] = await Promise.all([
-      describe(from, { states: true, conditionsOf: to, etc: true }),
-      from === to ? undefined : describe(to, { etc: true }),
-    ]);
-    if (!before.valid || after?.valid === false) return undefined;
-    const wanted = after ?? before;
-    return unitChanges(before.units, wanted.units, before.states, holdsAfter(before, wanted));
+    const seen = await call(host, "describe", question, description, options);
+    const { valid, units, unitsAfter, states, etcAfter } = seen;
+    if (!valid || unitsAfter === undefined) return undefined;
+    return unitChanges(units, unitsAfter, states, holdsAfter(seen, { etc: etcAfter }));
   } catch {
     return undefined;
   }
