@@ -227,7 +227,7 @@ read_closure() {
 probe_watch() {
   local p=probes.$1 i=$1 toplevel=$2 once=$3 file=$RUN/probes/$1
   local kind=${arg[$p.kind]} attempts=0 began deadline healthy='' soak interval=${arg[$p.intervalSeconds]:-1} limit tried
-  local changes='' changes_count=0 said=''
+  local changes='' changes_count=0 said='' pause=100000 longest
   local -a place=()
   trap - TERM EXIT
   now
@@ -245,6 +245,8 @@ probe_watch() {
   soak=$REPLY
   if [[ $probes_soak == no ]]; then soak=0; fi
   if is_zero "$interval"; then interval=0.1; fi
+  micros "$interval"
+  longest=$REPLY
 
   while :; do
     attempts=$((attempts + 1))
@@ -268,6 +270,13 @@ probe_watch() {
       fi
       if ((REPLY >= deadline)) || [[ $once ]]; then probe_end 0; fi
       probe_state try "$tried" "${arg[$p.deadlineSeconds]:-60}"
+      # What has just been started often needs less than an interval.
+      if ((pause < longest)); then
+        seconds "$pause"
+        nap "$REPLY"
+        pause=$((pause * 2))
+        continue
+      fi
     fi
     nap "$interval"
   done

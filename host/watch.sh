@@ -20,10 +20,15 @@ watch() {
     read_status "$dir"
     now
     if ((REPLY >= deadline)); then break; fi
-    if ((status_version != seen)) && { ((REPLY >= settled)) || [[ $status_step == await-confirmation ]]; }; then break; fi
+    if ((status_version != seen)) && { ((REPLY >= settled)) || awaits_operator; }; then break; fi
     nap 0.05
   done
   tell running null null
+}
+
+# awaits_operator: is there something to decide, and nobody has?
+awaits_operator() {
+  [[ $status_step == await-confirmation && ! -e $VOLATILE/$id.decision ]]
 }
 
 check_watch() {

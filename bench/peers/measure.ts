@@ -77,7 +77,7 @@ export class Meter {
   }
 
   private async state(host: LabHost): Promise<State> {
-    const script = `journalctl --quiet --output=cat _COMM=sshd + _COMM=sshd-session | grep -oE '^(Accepted|Starting session)' | sort | uniq -c; cat ${LAST_PID}`;
+    const script = `journalctl --quiet --output=cat _COMM=sshd + _COMM=sshd-session | grep -oE '^(Accepted publickey|Starting session)' | sort | uniq -c; cat ${LAST_PID}`;
     const said = await host.must(["bash", "-c", script]);
     const link = `/sys/class/net/${vethName(this.instance, host)}/statistics`;
     const bytes = (name: string) => Number(readFileSync(`${link}/${name}`, "utf8"));
@@ -85,7 +85,7 @@ export class Meter {
       // Seen from this side of the link.
       received: bytes("tx_bytes"),
       sent: bytes("rx_bytes"),
-      connections: Number(/(\d+) Accepted/.exec(said)?.[1] ?? 0),
+      connections: Number(/(\d+) Accepted publickey/.exec(said)?.[1] ?? 0),
       sessions: Number(/(\d+) Starting session/.exec(said)?.[1] ?? 0),
       pid: Number(said.trim().split("\n").at(-1)),
     };

@@ -26,6 +26,8 @@ interface Batch {
 }
 
 const GATHER_MILLISECONDS = 5;
+/** Units that have been asked for come with every answer: who asks about them next need not ask again. */
+const knownUnits = new Map<string, Set<string>>();
 /** Of a fleet, all are looked at side by side, and this machine is not flooded. */
 const inTurn = turns(64);
 const gathering = new Map<string, Batch>();
@@ -107,7 +109,9 @@ function begin(key: string, connection: Connection): Batch {
       call(executorFor(connection), "observe", question, hostState, { endsWithUs: true }),
     );
   });
-  const batch: Batch = { units: new Set(), paths: new Set(), links: undefined, answer };
+  const units = knownUnits.get(key) ?? new Set();
+  knownUnits.set(key, units);
+  const batch: Batch = { units, paths: new Set(), links: undefined, answer };
   gathering.set(key, batch);
   const glance = { answer, at: performance.now(), storeChanged: false };
   latest.set(key, glance);

@@ -46,6 +46,7 @@ export async function activate(
   const back = `it goes back to ${from === null ? "what ran before" : shortPath(from)}`;
   let by = describeOperator(ourselves());
   let unconfirmed: string | undefined;
+  let confirmed = false;
   let smoked: { readonly failure: string | undefined } | undefined;
   const units = Goal.of(wanted.mode).activates
     ? await unitsOfSwitch(executor, from, wanted.toplevel)
@@ -81,13 +82,14 @@ export async function activate(
     },
     say: (sentence) => report.warn(sentence),
     onStatus: async (status, jobId) => {
-      if (status.step === "await-confirmation" && !interruption.happened) {
+      if (status.step === "await-confirmation" && !interruption.happened && !confirmed) {
         smoked ??= { failure: await smokeOf(wanted, jobId, report) };
         if (smoked.failure !== undefined) await takeBack(executor, jobId);
         else if (!interruption.happened) {
-          const confirmed = await confirmOver(executor, jobId, status.version);
-          unconfirmed = typeof confirmed === "string" ? confirmed : undefined;
-          if (typeof confirmed !== "string") return confirmed;
+          const said = await confirmOver(executor, jobId, status.version);
+          unconfirmed = said.refused;
+          confirmed = said.accepted;
+          if (said.news !== undefined) return said.news;
         }
       }
       const trouble = unconfirmed === undefined ? "" : `; ${unconfirmed}; trying again`;
@@ -161,23 +163,26 @@ const confirmation = z.object({
   news: jobStatus.optional(),
 });
 
-/** Over a connection of its own, so that it proves that the host can still be reached. Answers what came of it, or why not. */
+/** Over a connection of its own, so that it proves that the host can still be reached. Answers why not, and what came of it. */
 async function confirmOver(
   executor: Executor,
   id: string,
   seen: number,
-): Promise<JobStatus | string | undefined> {
+): Promise<{ accepted: boolean; refused?: string; news?: JobStatus | undefined }> {
   try {
     const options = { fresh: true, timeoutSeconds: CONFIRM_SECONDS };
     const argument = { id, seen, waitSeconds: END_SECONDS, settleSeconds: SETTLE_SECONDS };
     const said = await call(executor, "confirm", argument, confirmation, options);
     const { accepted, decision, news } = said;
-    if (accepted || decision === null) return news;
-    return decision === "expired"
-      ? "our confirmation came too late"
-      : `our confirmation was refused: the host's decision is '${decision}' already`;
+    if (accepted || decision === null) return { accepted, news };
+    const refused =
+      decision === "expired"
+        ? "our confirmation came too late"
+        : `our confirmation was refused: the host's decision is '${decision}' already`;
+    return { accepted, refused };
   } catch (error) {
-    return `could not confirm over a new connection: ${error instanceof Error ? error.message : error}`;
+    const why = error instanceof Error ? error.message : error;
+    return { accepted: false, refused: `could not confirm over a new connection: ${why}` };
   }
 }
 

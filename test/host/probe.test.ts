@@ -88,6 +88,12 @@ describe("probes", function () {
     assert.equal(said.probes[0]?.attempts, 4);
   });
 
+  it("do not wait for an interval where a service is just coming up", async () => {
+    const said = await probe(http("/late", { intervalSeconds: 50, deadlineSeconds: 30 }));
+    assert.equal(said.passed, true);
+    assert.equal(said.probes[0]?.attempts, 4);
+  });
+
   it("never follow a redirect", async () => {
     const said = await probe(http("/redirect"));
     assert.equal(said.passed, false);

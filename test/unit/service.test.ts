@@ -86,6 +86,14 @@ describe("what the provider knows of a host", () => {
       assert.equal(asked(), 1);
     });
 
+    it("for units that were asked for before, with whatever is asked next", async () => {
+      await observe(PROD, { units: [UNIT] });
+      forgetObservations();
+      await observed(PROD, { paths: [SYSTEM_B] });
+      await observed(PROD, { units: [UNIT] });
+      assert.equal(asked(), 2);
+    });
+
     it("by the diff and the update of a new release, whose closure is brought in between", async () => {
       state = withA;
       const ahead = service.invoke("nixos:index:getHost", { connection: PROD, units: [UNIT] });
