@@ -39,7 +39,11 @@ export class World {
   static async open(options: WorldOptions): Promise<World> {
     const names = Array.from({ length: options.hosts }, (_, i) => `bench-${i + 1}`);
     const hosts = ["grind", ...names];
-    const lab = await openLab({ instance: process.env.TEST_LAB ?? "bench-peers", hosts, log: console.error });
+    const lab = await openLab({
+      instance: process.env.TEST_LAB ?? "bench-peers",
+      hosts,
+      log: console.error,
+    });
     const world = new World(lab);
     await world.makeRepository(options);
     await world.install();

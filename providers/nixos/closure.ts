@@ -10,7 +10,7 @@ import { storeHash, storeName } from "../../contract/store-path.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
 import { connectionOfId } from "./connection-id.ts";
-import { copyMissing, notArrived } from "./copy.ts";
+import { copyMissing, notArrived, wholeClosure } from "./copy.ts";
 import type { Reporter } from "./engine.ts";
 import { describeRunning } from "./last-transaction.ts";
 import { observe, observed } from "./observation.ts";
@@ -98,7 +98,10 @@ async function bring(
     );
   const root = rootOf(wanted.path);
   const isRooted = () => addRoot(wanted, { [root]: wanted.path }, formerRoots);
-  if (!(await isRooted())) await copyAndRoot(wanted, root, isRooted, report);
+  // Side by side: most often it is not there. If it is, nobody waits for the builder, which may be away.
+  const whole = wholeClosure(wanted);
+  whole?.catch(() => {});
+  if (!(await isRooted())) await copyAndRoot(wanted, root, whole, isRooted, report);
   return { ...wanted, root, machineId };
 }
 
@@ -106,10 +109,11 @@ async function bring(
 async function copyAndRoot(
   wanted: ClosureInputs,
   root: string,
+  whole: ReturnType<typeof wholeClosure>,
   isRooted: () => Promise<boolean>,
   report: Reporter,
 ): Promise<void> {
-  await copyMissing(wanted, report);
+  await copyMissing(wanted, report, whole);
   if (await isRooted()) return;
   report.progress("a garbage collection has taken it away again; copying once more");
   await changeRoots(wanted, { expect: { [root]: wanted.path } });

@@ -29,15 +29,6 @@ export interface Missing {
   readonly free: number;
 }
 
-/** Two questions, one to each end, however many paths there are. */
-async function missingOn(
-  target: Connection,
-  builder: Connection,
-  toplevel: string,
-): Promise<Missing> {
-  return missingOf(target, await closureOf(toplevel, builder));
-}
-
 async function missingOf(
   target: Connection,
   closure: readonly (readonly [string, number])[],
@@ -65,11 +56,18 @@ export async function copyClosure(wanted: ClosureInputs, report: Reporter): Prom
   if (!(await isOn(wanted.connection, wanted.path))) await copyMissing(wanted, report);
 }
 
-/** Brings what a host lacks of a closure that is not valid there. Signatures are checked there, always. */
-export async function copyMissing(wanted: ClosureInputs, report: Reporter): Promise<void> {
-  const { connection, path, transport } = wanted;
+/**
+ * Brings what a host lacks of a closure that is not valid there. Signatures are checked there, always. Two questions, one
+ * to each end, however many paths there are; the answer of the builder may have been asked for already.
+ */
+export async function copyMissing(
+  wanted: ClosureInputs,
+  report: Reporter,
+  whole = wholeClosure(wanted),
+): Promise<void> {
+  const { connection, transport } = wanted;
   if (transport.via === "built-here") throw notBuilt(wanted);
-  const missing = await missingOn(connection, transport.builder, path);
+  const missing = await missingOf(connection, (await whole) ?? []);
   if (missing.paths.length === 0) return;
   requireRoom(connection, missing, wanted.diskMarginMiB ?? 0);
   report.progress(`copying ${missing.paths.length} paths`);
@@ -79,6 +77,11 @@ export async function copyMissing(wanted: ClosureInputs, report: Reporter): Prom
   await push(transport, wanted, missing, ahead, report).catch((error) => {
     throw namingSetting(SETTINGS, error);
   });
+}
+
+/** All of it, as the builder has it; of what was built on the host itself nobody needs to be asked. */
+export function wholeClosure({ transport, path }: ClosureInputs): Promise<SizedPath[]> | undefined {
+  return transport.via === "built-here" ? undefined : closureOf(path, transport.builder);
 }
 
 /** What is copied side by side, before one stream copies what is left. */
