@@ -57,7 +57,7 @@ export const service = {
     const report = reporterFor(urn);
     const looking = told(() => resource.refresh(olds as never, wanted, report));
     // Once for each run that is shown, however many resources the host has.
-    const now = await tellingDetour(wanted, report, looking, isSystem(urn));
+    const now = await tellingDetour(wanted, report, looking, isOf("SystemProfile", urn));
     if (now === undefined) return { changes: true }; // gone: the update makes it again
     const { changes, ...more } = resource.diff(now, wanted);
     return { changes: changes || !isDeepStrictEqual(now, olds), ...more };
@@ -80,7 +80,7 @@ export const service = {
           throw recorded ? namingRecord(error) : error;
         }),
     );
-    const found = await tellingDetour(props ?? {}, report, reading, isSystem(urn));
+    const found = await tellingDetour(props ?? {}, report, reading, isOf("SystemProfile", urn));
     return found === undefined
       ? { id: "", props: {} }
       : { id, props: found.outputs, inputs: found.inputs };
@@ -131,10 +131,6 @@ function withoutUnknownManifest(inputs: Record<string, unknown>): Record<string,
   return containsUnknown(manifest) ? others : inputs;
 }
 
-function isSystem(urn: string): boolean {
-  return urn.includes("nixos:index:SystemProfile::");
-}
-
 /** The way that an operation has taken to its host belongs to what it tells, also when it fails. */
 function tellingDetour<T>(
   { connection }: { connection?: Connection },
@@ -153,7 +149,7 @@ function parse(urn: string, inputs: unknown): never {
 
 // What was seen of a host before something is done to it says nothing about it afterwards; of what only moves paths and
 // roots, nothing about those. Other hosts of a fleet stay as they were seen; without one, it is the builder, which may be
-// the host by another way.
+// the host by another way. A build takes away nothing that a closure needs.
 async function changing<T>(
   urn: string,
   { connection, rollout }: { connection?: Connection; rollout?: object },
@@ -163,13 +159,17 @@ async function changing<T>(
     return await told(operation);
   } finally {
     const forget = movesPathsOnly(urn) ? forgetStores : forgetObservations;
-    if (rollout === undefined) forget();
+    if (rollout === undefined && !isOf("Build", urn)) forget();
     else if (connection !== undefined) forget(connection);
   }
 }
 
 function movesPathsOnly(urn: string): boolean {
-  return /nixos:index:(Build|Closure)::/.test(urn);
+  return isOf("Build", urn) || isOf("Closure", urn);
+}
+
+function isOf(type: string, urn: string): boolean {
+  return urn.includes(`nixos:index:${type}::`);
 }
 
 // A failure is a sentence; a stack trace below it would only hide it.
