@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { connection, type SshConnection } from "../../contract/connection.ts";
 import { Failure, type FailureKind } from "../../providers/errors.ts";
+import { pack } from "../../providers/executors/aws-ssm-request.ts";
+import { localExecutor } from "../../providers/executors/local.ts";
 import type { Ended } from "../../providers/executors/process.ts";
 import { failureOf, sshExecutor, sshOptions } from "../../providers/executors/ssh.ts";
 import { anyText } from "../support/hostile.ts";
@@ -289,6 +293,19 @@ exit $code
     assert.doesNotMatch(endedCalls(), / -M /);
     executor.close();
     await untilEnded(/ -M /);
+  });
+
+  it("brings the same script and the same input as every other way, whichever connection it takes", async () => {
+    const script = 'printf %s "$BASH_EXECUTION_STRING" | sha256sum; sha256sum\n# größe\n';
+    const input = `id\tactivate\n${"x".repeat(200_000)}\n`;
+    const hash = (text: string) => createHash("sha256").update(text).digest("hex");
+    const wanted = `${hash(script.trimEnd())}  -\n${hash(input)}  -\n`;
+    const executor = sshExecutor({ kind: "ssh", host: "prod" });
+    for (const options of [common, common, fresh])
+      assert.equal(await executor.run(script, input, options), wanted);
+    executor.close();
+    assert.equal(await localExecutor().run(script, input, fresh), wanted);
+    assert.equal(gunzipSync(Buffer.from(pack(script, input), "base64")).toString(), script + input);
   });
 
   it("lets those that come meanwhile wait until it is there, and no longer", async () => {
