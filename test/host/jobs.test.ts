@@ -10,7 +10,7 @@ import { type Answer, ask, eventually, finish, follow, newId, reach } from "./on
 const ALICE = { user: "alice", host: "laptop", pid: "4711", stack: "prod" };
 
 /** A job of our own: counts to `steps`, and does what `at` says when it is there. */
-const COUNT = `${scriptOf("observe").slice(0, scriptOf("observe").indexOf("# Units of systemd"))}
+const COUNT = `${scriptOf("observe").slice(0, scriptOf("observe").indexOf("declare -A unit=()"))}
 main() {
   trap 'fail cancelled "Told to stop."' TERM
   local i
