@@ -117,9 +117,12 @@ describe("activate", function () {
       id: wanted.id,
       step: "await-confirmation",
     });
-    for (let i = 0; i < 2; i++) {
-      assert.equal((await ask(prod.host, "confirm", { id: wanted.id }))["accepted"], true);
-    }
+    const { id } = wanted;
+    assert.equal((await ask(prod.host, "confirm", { id }))["accepted"], true);
+    const toTheEnd = { id, waitSeconds: 20, settleSeconds: 20 };
+    const { accepted, news } = await ask(prod.host, "confirm", toTheEnd);
+    assert.equal(accepted, true);
+    assert.equal((news as { state: string }).state, "finished");
     const said = await prod.end(wanted);
     assert.equal(said.outcome, "committed");
     assert.equal((await ask(prod.host, "cancel", { id: wanted.id }))["cancelled"], false);

@@ -297,7 +297,12 @@ describe("host commands", function () {
       ln -s /dev/null odd/etc/systemd/system/masked.service && ln -s ../odd.service odd/etc/systemd/system/x.target.wants/odd.service &&
       echo x > odd/etc/systemd/system/odd.service.d/a.conf && nix-store --add odd`;
     const toplevel = (await on.grind.must(["bash", "-c", script])).trim();
-    const told = description.parse(await ask(on.grind, "describe", { toplevel, closure: false }));
+    const told = description.parse(
+      await ask(on.grind, "describe", { toplevel, closure: false, after: toplevel }),
+    );
+    assert.deepEqual(told.unitsAfter, told.units);
+    const absent = { toplevel, after: toplevel.replace(/store\/.{32}/, `store/${"0".repeat(32)}`) };
+    assert.equal(description.parse(await ask(on.grind, "describe", absent)).valid, false);
     assert.deepEqual(Object.keys(told.units).sort(), [
       "empty.service",
       "masked.service",
