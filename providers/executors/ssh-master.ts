@@ -67,8 +67,8 @@ function untilMark(stream: NodeJS.ReadableStream, limit: number, mark: string) {
   const code = new Promise<number>((resolve) => {
     stream.on("data", (chunk: Buffer) => {
       end = (end + chunk.toString("latin1")).slice(-80);
-      const found = last.exec(end);
-      if (found !== null) resolve(Number(found[1]));
+      const [, exit] = end.match(last) ?? [];
+      if (exit !== undefined) resolve(Number(exit));
     });
   });
   return { code, text: () => text().replace(last, "") };
