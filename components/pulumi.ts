@@ -6,7 +6,7 @@ import log from "@pulumi/pulumi/log/index.js";
 
 export { Config } from "@pulumi/pulumi/config.js";
 export { RunError } from "@pulumi/pulumi/errors.js";
-export { getOrganization, getProject } from "@pulumi/pulumi/metadata.js";
+export { getOrganization, getProject, getStack } from "@pulumi/pulumi/metadata.js";
 export { all, type Input, type Output, output } from "@pulumi/pulumi/output.js";
 export {
   ComponentResource,

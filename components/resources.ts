@@ -1,4 +1,5 @@
 import type { FrontInputs } from "../contract/front.ts";
+import type { FitnessInputs, ProofInputs } from "../contract/handover.ts";
 import type { AnyManifest } from "../contract/manifest.ts";
 import type {
   BuildInputs,
@@ -62,6 +63,23 @@ export class Front extends pulumi.CustomResource {
 
   constructor(name: string, args: Args<FrontInputs>, opts?: pulumi.CustomResourceOptions) {
     super("nixos:index:Front", name, { target: undefined, machineId: undefined, ...args }, opts);
+  }
+}
+
+/** That a host which is to get public traffic is healthy, before a cloud moves it. */
+export class Fitness extends pulumi.CustomResource {
+  constructor(name: string, args: Args<FitnessInputs>, opts?: pulumi.CustomResourceOptions) {
+    super("nixos:index:Fitness", name, { ...args }, opts);
+  }
+}
+
+/** That people get it, after a cloud has moved it. */
+export class Proof extends pulumi.CustomResource {
+  /** Who gets it. */
+  declare readonly active: pulumi.Output<string>;
+
+  constructor(name: string, args: Args<ProofInputs>, opts?: pulumi.CustomResourceOptions) {
+    super("nixos:index:Proof", name, { active: undefined, proven: undefined, ...args }, opts);
   }
 }
 

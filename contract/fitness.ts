@@ -1,9 +1,9 @@
-import type { Member } from "./front.ts";
+import type { Testimony } from "./front.ts";
 import { healthyTooShort } from "./healthy-for.ts";
 
 export interface Candidate {
   readonly name: string;
-  readonly member: Member;
+  readonly member: Testimony;
   /** The commit that it has to run. Default: any. */
   readonly rev?: string | undefined;
   readonly minHealthySeconds: number;
@@ -21,7 +21,7 @@ export function unfitness(
   now = Math.floor(Date.now() / 1000),
 ): Objection | undefined {
   const { stack, healthy, healthySince, release } = member;
-  if (!healthy || (rev !== undefined && !release))
+  if (!healthy || !release)
     return {
       because: `[traffic.active] ${stack} does not say that it runs ${name} healthy.`,
       advice: `Run \`pulumi up --stack ${stack}\` first.`,
@@ -40,7 +40,7 @@ export function unfitness(
 
 interface Named {
   readonly name: string;
-  readonly member: Member;
+  readonly member: Testimony;
 }
 
 /** Why a flip from one to the other would change what people get; undefined if it would not. */

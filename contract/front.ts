@@ -19,9 +19,8 @@ export const examinable = z.strictObject({
 });
 export type Examinable = z.infer<typeof examinable>;
 
-/** A host that may get public traffic, and what its stack has said when it was last up. */
-export const member = z.strictObject({
-  target: upstream,
+/** What the stack of a host has said when it was last up. */
+export const testimony = z.strictObject({
   stack: stackName,
   healthy: z.boolean(),
   healthySince: z.number().nullish().describe("Unix seconds"),
@@ -31,6 +30,10 @@ export const member = z.strictObject({
   machineId: machineId.nullish(),
   examination: examinable.nullish(),
 });
+export type Testimony = z.infer<typeof testimony>;
+
+/** A host that may get public traffic from a proxy. */
+export const member = testimony.extend({ target: upstream });
 export type Member = z.infer<typeof member>;
 
 /** The front of some hosts: a proxy that sends public traffic to one of them. */

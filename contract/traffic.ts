@@ -4,11 +4,30 @@ import { fullRevision } from "./manifest.ts";
 import { address, dnsName, instanceId, resourceName, serviceName, stackName } from "./names.ts";
 import { unitName } from "./probe.ts";
 import { smokeTests } from "./smoke.ts";
-import { tellsWhoAnswers } from "./who-answers.ts";
+import { tellsHost, tellsRelease, tellsWhoAnswers } from "./who-answers.ts";
 
 const ttl = z.number().int().min(60).max(86400).default(60).describe("Seconds.");
 
-function towards<T extends z.ZodType<string>>(target: T) {
+export const verification = smokeTests.refine(
+  (tests) => tests.some(tellsWhoAnswers),
+  "must hold a test that tells who answers: %host%, %target%, %rev% or %shortRev% in its body or its headers, or a command",
+);
+
+/** Of hosts that answer people themselves. Both may run the same release, so that it does not tell one from the other. */
+const verificationOfHosts = smokeTests.refine(
+  (tests) => tests.some(tellsHost),
+  "must hold a test that tells which host answers: %host% or %target% in its body or its headers, or a command",
+);
+
+export const drainSeconds = z
+  .number()
+  .int()
+  .min(0)
+  .max(3600)
+  .default(30)
+  .describe("How long requests that the old active host has begun may take.");
+
+function towards<T extends z.ZodType<string>>(target: T, verify = verificationOfHosts) {
   return {
     active: resourceName.describe("Which of the hosts gets public traffic."),
     hosts: z.record(resourceName, target).describe("The hosts that could, and where each is."),
@@ -26,6 +45,8 @@ function towards<T extends z.ZodType<string>>(target: T) {
       .max(31_536_000)
       .default(0)
       .describe("For how long it must have run that healthy."),
+    verify: verify.describe("What people have to see of it, asked from the operator's machine."),
+    drainSeconds,
   };
 }
 
@@ -51,19 +72,6 @@ export const proxyFile = z.strictObject({
     .describe("It is all ours; the Caddyfile imports it within `reverse_proxy`."),
   unit: unitName.default("caddy.service").describe("What reads it when it is reloaded."),
 });
-
-export const verification = smokeTests.refine(
-  (tests) => tests.some(tellsWhoAnswers),
-  "must hold a test that tells who answers: %host%, %target%, %rev% or %shortRev% in its body or its headers, or a command",
-);
-
-export const drainSeconds = z
-  .number()
-  .int()
-  .min(0)
-  .max(3600)
-  .default(30)
-  .describe("How long requests that the old active host has begun may take.");
 
 /** Where public traffic goes. */
 export const traffic = z
@@ -115,9 +123,7 @@ export const traffic = z
       kind: z.literal("reverseProxy"),
       proxy: way.describe("How to reach the host of the proxy."),
       ...proxyFile.shape,
-      verify: verification,
-      drainSeconds,
-      ...towards(upstream),
+      ...towards(upstream, verification),
     }),
   ])
   .refine(({ active, hosts }) => Object.hasOwn(hosts, active), {
@@ -132,6 +138,11 @@ export const traffic = z
     ({ kind, hosts, stacks }) =>
       kind !== "reverseProxy" || Object.keys(hosts).every((host) => Object.hasOwn(stacks, host)),
     { path: ["stacks"], message: "must name the stack of each of [traffic.hosts]" },
+  )
+  .refine(
+    ({ verify, hosts, stacks }) =>
+      !verify.some(tellsRelease) || Object.keys(hosts).every((host) => Object.hasOwn(stacks, host)),
+    { path: ["verify"], message: "asks for a release: name the stack of each of [traffic.hosts]" },
   )
   .refine(({ hosts }) => new Set(Object.values(hosts)).size === Object.keys(hosts).length, {
     path: ["hosts"],

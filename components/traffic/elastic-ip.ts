@@ -1,7 +1,8 @@
 import * as aws from "@pulumi/aws";
 import type { TrafficOf } from "../../contract/traffic.ts";
 import * as pulumi from "../pulumi.ts";
-import { type Traffic, targetOf } from "./index.ts";
+import { type HandoverArgs, handOver } from "./handover.ts";
+import type { Traffic } from "./index.ts";
 
 /**
  * By an Elastic IP, which is moved to the instance. AWS knows no change of an association: a flip makes
@@ -11,14 +12,25 @@ import { type Traffic, targetOf } from "./index.ts";
 export class ElasticIpTraffic extends pulumi.ComponentResource implements Traffic {
   readonly active: pulumi.Output<string>;
 
-  constructor(name: string, args: TrafficOf<"elasticIp">, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    args: TrafficOf<"elasticIp"> & HandoverArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("choiros:traffic:ElasticIp", name, {}, opts);
-    this.active = pulumi.output(args.active);
-    new aws.ec2.EipAssociation(
-      `${name}-association`,
-      { allocationId: args.allocationId, instanceId: targetOf(args), allowReassociation: true },
-      { parent: this, retainOnDelete: true, deleteBeforeReplace: false },
-    );
+    const { target } = args.to;
+    const { allocationId } = args;
+    const mover = {
+      move: `the address ${allocationId} goes to ${target}, at once`,
+      settleSeconds: 0,
+      resource: (options: pulumi.CustomResourceOptions) =>
+        new aws.ec2.EipAssociation(
+          `${name}-association`,
+          { allocationId, instanceId: target, allowReassociation: true },
+          { ...options, deleteBeforeReplace: false },
+        ),
+    };
+    this.active = handOver(name, args, mover, this);
     this.registerOutputs({ active: this.active });
   }
 }

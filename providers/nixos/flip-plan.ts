@@ -1,6 +1,7 @@
 import { describeConnection } from "../../contract/connection.ts";
 import { type Objection, otherRelease, unfitness } from "../../contract/fitness.ts";
-import type { FrontInputs, Member } from "../../contract/front.ts";
+import type { FrontInputs, Member, Testimony } from "../../contract/front.ts";
+import * as handover from "../../contract/handover.ts";
 import { Failure } from "../errors.ts";
 import type { Flip, Place } from "./flip.ts";
 
@@ -52,7 +53,8 @@ export function unmoved(now: Place): string {
 
 /** `prod-a (192.0.2.10:80)`. */
 export function describePlace({ name, target }: Place): string {
-  return name === undefined ? placeText(target) : `${name} (${placeText(target)})`;
+  const place = placeText(target);
+  return name === undefined ? place : handover.describePlace({ name, target: place });
 }
 
 export function placeText(target: string | null): string {
@@ -63,14 +65,13 @@ export function placeText(target: string | null): string {
 export function planText({ wanted, seen, from, now, to }: Flip): string {
   const { members, verify, drainSeconds, file, unit, connection } = wanted;
   const { release, examination } = memberIn(members, to.name);
-  const probes = examination?.probes.map(({ name }) => name) ?? [];
   const rev = release?.rev.slice(0, 12) ?? "unknown";
   const title = seen.trial
     ? `A flip to ${describePlace(now)} was cut off, and has not been proven. Public traffic will go to ${describePlace(to)}`
     : `Public traffic goes from ${describePlace(from)} to ${describePlace(to)}`;
   const lines = [
     ["release", rev],
-    ["before", `${to.name} passes ${probes.join(", ") || "no probes"}`],
+    ["before", `${to.name} passes ${probesText(examination)}`],
     ["move", `${file} on ${describeConnection(connection)}, which ${unit} reads again`],
     [
       "after",
@@ -80,5 +81,13 @@ export function planText({ wanted, seen, from, now, to }: Flip): string {
       ? []
       : [["drain", `up to ${drainSeconds} s for what ${from.name ?? from.target} has begun`]]),
   ];
-  return `${title}\n${lines.map(([key = "", text = ""]) => `  ${key.padEnd(9)} ${text}`).join("\n")}`;
+  return `${title}\n${planLines(lines)}`;
+}
+
+export function planLines(lines: readonly (readonly string[])[]): string {
+  return lines.map(([key = "", text = ""]) => `  ${key.padEnd(9)} ${text}`).join("\n");
+}
+
+export function probesText(examination: Testimony["examination"]): string {
+  return examination?.probes.map(({ name }) => name).join(", ") || "no probes";
 }

@@ -1,16 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FrontInputs, FrontOutputs, FrontState } from "../../contract/front.ts";
-import { releaseFacts } from "../../contract/release-facts.ts";
 import type { SmokeTest } from "../../contract/smoke.ts";
-import { askingFor } from "../../contract/who-answers.ts";
-import { Failure, inContext } from "../errors.ts";
 import type { Reporter } from "./engine.ts";
+import { requireFitNow } from "./fit-now.ts";
 import { describePlace, memberIn, unmoved } from "./flip-plan.ts";
-import { examine } from "./health.ts";
 import { interruption } from "./interruption.ts";
 import { changeTo, lookAt } from "./proxy.ts";
 import { PartialFailure } from "./resource.ts";
-import { smoke } from "./smoke.ts";
+import { whyNobodyGets } from "./who-is-served.ts";
 
 /** Where public traffic goes; without a name, if it is none of our hosts. */
 export interface Place {
@@ -30,7 +27,7 @@ export interface Flip {
 /** Traffic moves to a host that has just been seen to be healthy, and stays there if it is seen to answer. */
 export async function flip(planned: Flip, report: Reporter): Promise<FrontOutputs> {
   const { wanted, seen, from, to } = planned;
-  await requireHealthy(planned, report);
+  await requireFitNow(to.name, memberIn(wanted.members, to.name), unmoved(planned.now), report);
   report.progress(`traffic moves to ${to.name}`);
   const { host, was } = { host: to.name, was: seen.target };
   const moved = await changeTo(wanted, { step: "move", was, host, to: to.target });
@@ -39,29 +36,6 @@ export async function flip(planned: Flip, report: Reporter): Promise<FrontOutput
   await changeTo(wanted, { step: "keep", was: to.target });
   report.info(`Public traffic goes to ${describePlace(to)}, and did to ${describePlace(from)}.`);
   return { ...wanted, target: to.target, machineId: moved.machineId, trial: false };
-}
-
-/** Its own probes, on the host itself, on this very release: what its stack has said may be long ago. */
-async function requireHealthy({ wanted, now, to }: Flip, report: Reporter): Promise<void> {
-  const { examination, machineId, release, stack } = memberIn(wanted.members, to.name);
-  const where = unmoved(now);
-  const again = `Run \`pulumi up --stack ${stack}\``;
-  if (!examination)
-    throw new Failure(
-      "refused",
-      `[traffic.active] ${stack} does not say how to see that ${to.name} is healthy. ${where} ${again} with this version of the program.`,
-    );
-  report.progress(`is ${to.name} healthy?`);
-  const found = await examine(examination, "traffic.active").catch((error) => {
-    throw inContext(`[traffic.active] ${to.name} could not be seen to be healthy. ${where}`, error);
-  });
-  const not = (what: string) =>
-    new Failure("refused", `[traffic.active] ${to.name} ${what}. ${where} ${again} first.`);
-  if (machineId && found.machineId !== machineId)
-    throw not(`is another machine (${found.machineId}) than ${stack} manages (${machineId})`);
-  if (release?.toplevel && found.currentSystem !== release.toplevel)
-    throw not(`does not run what ${stack} has put there (${found.currentSystem ?? "nothing"})`);
-  if (found.reason !== null) throw not(`is not fit to be active: ${found.reason}`);
 }
 
 /** Why the new host is not to keep traffic; undefined if people get it, also when the old one has nothing left to do. */
@@ -75,19 +49,12 @@ async function prove(planned: Flip, report: Reporter): Promise<string | undefine
 }
 
 /** Why the tests do not get the answers of that host through the proxy. */
-async function ask(
+function ask(
   { wanted }: Flip,
-  { name: host, target }: { readonly name: string; readonly target: string },
+  place: { readonly name: string; readonly target: string },
   tests: readonly SmokeTest[],
 ): Promise<string | undefined> {
-  const { release } = memberIn(wanted.members, host);
-  const { rev = "", toplevel } = release ?? {};
-  const facts = releaseFacts({ host, rev, subject: "", toplevel: toplevel ?? undefined });
-  const failed = await smoke(
-    tests.map((test) => askingFor({ host, target, rev }, test)),
-    facts,
-  );
-  return failed ?? (interruption.happened ? "it was interrupted before it was proven." : undefined);
+  return whyNobodyGets({ ...place, said: memberIn(wanted.members, place.name) }, tests);
 }
 
 const LOOK_MILLISECONDS = 1000;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Examinable } from "../../contract/front.ts";
 import { Goal } from "../../contract/goal.ts";
@@ -10,9 +9,9 @@ import { look } from "./drift.ts";
 import type { Reporter } from "./engine.ts";
 import { examine } from "./health.ts";
 import { members } from "./in-fleet.ts";
-import { interruption } from "./interruption.ts";
 import { describeRunning } from "./last-transaction.ts";
 import { observe } from "./observation.ts";
+import { pause } from "./pause.ts";
 import type { Resource } from "./resource.ts";
 import { fleet } from "./rollout.ts";
 import { turns } from "./turns.ts";
@@ -75,22 +74,12 @@ async function pass(wanted: GateInputs, report: Reporter): Promise<GateInputs> {
 }
 
 async function soak({ soakSeconds, rollout }: GateInputs, report: Reporter): Promise<void> {
-  const stop = new AbortController();
-  const stopListening = interruption.listen(() => stop.abort());
-  const end = Date.now() + soakSeconds * 1000;
-  try {
-    for (let left = soakSeconds * 1000; left > 0; left = end - Date.now()) {
-      report.progress(`soaking: ${Math.ceil(left / 1000)} s left`);
-      await sleep(Math.min(left, 1000), undefined, { signal: stop.signal });
-    }
-  } catch {
-    throw new Failure(
-      "refused",
-      `The soak of the wave ${rollout.wave} was interrupted: its hosts run the release. \`pulumi up\` again begins the soak anew.`,
-    );
-  } finally {
-    stopListening();
-  }
+  const waited = await pause(soakSeconds, (left) => report.progress(`soaking: ${left} s left`));
+  if (waited) return;
+  throw new Failure(
+    "refused",
+    `The soak of the wave ${rollout.wave} was interrupted: its hosts run the release. \`pulumi up\` again begins the soak anew.`,
+  );
 }
 
 async function troubleOf(

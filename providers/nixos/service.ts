@@ -8,6 +8,7 @@ import { build } from "./build.ts";
 import { checkInputs, containsUnknown } from "./check.ts";
 import { closure } from "./closure.ts";
 import { engineLog, type Reporter, silent } from "./engine.ts";
+import { fitness } from "./fitness.ts";
 import { front } from "./front.ts";
 import { gate } from "./gate.ts";
 import { getHost } from "./get-host.ts";
@@ -18,6 +19,7 @@ import { closureInFleet, systemInFleet } from "./in-fleet.ts";
 import { interruption } from "./interruption.ts";
 import { forgetObservations, forgetStores } from "./observation.ts";
 import { worksFor } from "./operator.ts";
+import { proof } from "./proof.ts";
 import { type Invocation, PartialFailure, type Resource } from "./resource.ts";
 import { namingRecord, tellDetour } from "./route.ts";
 import { systemProfile } from "./system-profile.ts";
@@ -29,6 +31,8 @@ const resources: Record<string, Resource<never, never>> = {
   "nixos:index:SystemProfile": erase(systemInFleet(systemProfile)),
   "nixos:index:Front": erase(front),
   "nixos:index:Gate": erase(gate),
+  "nixos:index:Fitness": erase(fitness),
+  "nixos:index:Proof": erase(proof),
 };
 
 const functions: Record<string, Invocation<never>> = {

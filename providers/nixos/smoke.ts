@@ -46,13 +46,16 @@ async function tryUntil(test: Http, until: AbortSignal): Promise<string | undefi
   }
 }
 
+/** An open connection would go on leading to whom the name led before. */
+const STRANGER = { connection: "close" };
+
 /** Redirects are not followed: a sign-in page that answers 200 is not the service. */
 async function tryHttp(
   { url, status = [200], body, headers = {} }: Http,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   try {
-    const answer = await fetch(url, { redirect: "manual", signal });
+    const answer = await fetch(url, { headers: STRANGER, redirect: "manual", signal });
     const seen = await beginningOf(answer, body === undefined ? 0 : BODY_BYTES);
     if (!status.includes(answer.status)) return `${answer.status}${redirection(answer)}`;
     const header = Object.entries(headers).find(([name, pattern]) => !says(answer, name, pattern));

@@ -42,7 +42,7 @@ describe("a stack without a host, by the real CLI", function () {
 
   it("moves no traffic to a host whose stack has never been up", async () => {
     const { code, output } = await preview("early", [
-      "choiros:traffic: {kind: route53, zoneId: Z0123456789ABCDEFGHIJ, name: os.example.com, active: a, hosts: {a: 192.0.2.1}, stacks: {a: wrong}}",
+      "choiros:traffic: {kind: route53, zoneId: Z0123456789ABCDEFGHIJ, name: os.example.com, active: a, hosts: {a: 192.0.2.1}, stacks: {a: wrong}, verify: [{name: public, kind: command, argv: [visit]}]}",
     ]);
     assert.notEqual(code, 0);
     assert.match(

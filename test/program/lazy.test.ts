@@ -34,6 +34,7 @@ describe("the SDKs of clouds, commands and policies, which take most of a second
       zone: "example.com",
       active: "a",
       hosts: { a: "192.0.2.1" },
+      verify: [{ kind: "command", name: "visit", argv: ["true"] }],
     };
     assert.deepEqual(heavyOf("cloud", { traffic: record }), ["@ovhcloud/pulumi-ovh"]);
   });

@@ -1,40 +1,56 @@
 import assert from "node:assert/strict";
 import { type CloudRan, type CloudWorld, INSTANCE, runCloud } from "../support/cloud.ts";
-import { REV, SYSTEM_B } from "../support/samples.ts";
+import { OTHER_REV, REV, SYSTEM_B } from "../support/samples.ts";
 
 const hosts = { "prod-aws": "192.0.2.10", "prod-ovh": "198.51.100.20" };
 const instances = { "prod-aws": INSTANCE, spare: "i-0fedcba9876543210" };
 const services = { "prod-ovh": "ns1234567.ip-192-0-2.eu", spare: "ns7654321.ip-192-0-2.eu" };
-const route53 = { kind: "route53", zoneId: "Z0123456789ABCDEFGHIJ", name: "os.example.com", hosts };
+const page = { kind: "http", name: "public", url: "https://os.example.com/" };
+const verify = [{ ...page, headers: { "x-served-by": "^%host%$" } }];
+const route53 = {
+  ...{ kind: "route53", zoneId: "Z0123456789ABCDEFGHIJ", name: "os.example.com", hosts, verify },
+};
 
 function run(traffic: object, world: CloudWorld = {}): Promise<CloudRan> {
   return runCloud({ traffic }, world);
 }
 
-/** What of the only resource differs between two places for the traffic. */
+/** What differs between two places for the traffic, in the resource of the cloud; it is registered behind our own, and before it. */
 async function flip(traffic: object, from: string, to: string) {
   const [before, after] = [
     await run({ ...traffic, active: from }),
     await run({ ...traffic, active: to }),
   ];
-  const [one, other] = [before, after].map(({ registrations }) =>
-    registrations.find(({ parent }) => parent !== ""),
+  assert.deepEqual(
+    before.registrations.map(({ parent, type, name }) => `${parent} ${type} ${name}`),
+    after.registrations.map(({ parent, type, name }) => `${parent} ${type} ${name}`),
   );
+  const [one, other] = [before, after].map(movedIn);
   assert.ok(one !== undefined && other !== undefined);
-  assert.equal(
-    `${one.parent} ${one.type} ${one.name}`,
-    `${other.parent} ${other.type} ${other.name}`,
-  );
+  const fitness = after.the("nixos:index:Fitness");
+  const proof = after.the("nixos:index:Proof");
+  assert.deepEqual(other.dependsOn, ["nixos:index:Fitness::traffic-fitness"]);
+  assert.deepEqual(proof.dependsOn, [`${other.type}::${other.name}`]);
+  for (const { parent } of [fitness, other, proof]) assert.match(parent, /^choiros:traffic:/);
   const differing = Object.keys(other.inputs).filter(
     (key) => JSON.stringify(one.inputs[key]) !== JSON.stringify(other.inputs[key]),
   );
-  return { resource: other, differing };
+  return { resource: other, differing, fitness, proof };
+}
+
+/** The resource of the cloud's own provider. */
+function movedIn({ registrations }: CloudRan) {
+  return registrations.find(({ parent, type }) => parent !== "" && !type.startsWith("nixos:"));
 }
 
 describe("public traffic", () => {
   describe("by a record of Route 53", () => {
     it("is flipped by an update of its address alone", async () => {
-      const { resource, differing } = await flip(route53, "prod-aws", "prod-ovh");
+      const { resource, differing, fitness, proof } = await flip(route53, "prod-aws", "prod-ovh");
+      const to = { name: "prod-ovh", target: "198.51.100.20" };
+      const move = "the record os.example.com becomes 198.51.100.20, which all see within 60 s";
+      assert.deepEqual(fitness.inputs, { to, move });
+      assert.deepEqual(proof.inputs, { to, verify, settleSeconds: 60, drainSeconds: 30 });
       assert.deepEqual(differing, ["records"]);
       assert.equal(resource.type, "aws:route53/record:Record");
       assert.deepEqual(resource.inputs, {
@@ -60,6 +76,7 @@ describe("public traffic", () => {
   describe("by an Elastic IP", () => {
     const traffic = {
       ...{ kind: "elasticIp", allocationId: "eipalloc-0123456789abcdef0", hosts: instances },
+      verify,
     };
 
     it("is flipped by a new association, which takes the address over in one call", async () => {
@@ -81,7 +98,7 @@ describe("public traffic", () => {
   });
 
   describe("by a record of a zone at OVH", () => {
-    const traffic = { kind: "ovhRecord", zone: "example.com", subdomain: "os", hosts };
+    const traffic = { kind: "ovhRecord", zone: "example.com", subdomain: "os", hosts, verify };
 
     it("is flipped by an update of its target alone", async () => {
       const { resource, differing } = await flip(traffic, "prod-aws", "prod-ovh");
@@ -103,7 +120,7 @@ describe("public traffic", () => {
 
   describe("by an additional IP of OVH", () => {
     it("is flipped by an update of the service that it is routed to", async () => {
-      const traffic = { kind: "ovhIp", ip: "192.0.2.30/32", hosts: services };
+      const traffic = { kind: "ovhIp", ip: "192.0.2.30/32", hosts: services, verify };
       const { resource, differing } = await flip(traffic, "prod-ovh", "spare");
       assert.deepEqual(differing, ["routedTo"]);
       assert.equal(resource.type, "ovh:Ip/move:Move");
@@ -112,31 +129,114 @@ describe("public traffic", () => {
     });
   });
 
-  describe("that goes only to a host that is known to be healthy", () => {
-    const traffic = { ...route53, active: "prod-ovh", stacks: { "prod-ovh": "prod-ovh" } };
-    const said = (outputs: object) => ({ stacks: { "organization/choiros/prod-ovh": outputs } });
+  it("waits as long as each kind takes until all people are sent to the new one", async () => {
+    const settles = async (traffic: object) =>
+      (await run(traffic)).the("nixos:index:Proof").inputs["settleSeconds"];
+    const ip = { allocationId: "eipalloc-0123456789abcdef0", hosts: instances, verify };
+    const moved = { ip: "192.0.2.30/32", hosts: services, verify };
+    for (const [traffic, seconds] of [
+      [{ ...route53, ttl: 300, active: "prod-aws" }, 300],
+      [{ ...route53, ttl: 86400, active: "prod-aws" }, 600],
+      [{ kind: "ovhRecord", zone: "example.com", hosts, verify, active: "prod-aws" }, 60],
+      [{ kind: "elasticIp", ...ip, active: "spare" }, 0],
+      [{ kind: "ovhIp", ...moved, active: "spare" }, 120],
+    ] as const)
+      assert.equal(await settles(traffic), seconds);
+  });
 
-    it("goes there", async () => {
-      const { the, outputs } = await run(traffic, said({ healthy: true }));
+  describe("that goes only to a host that is known to be healthy", () => {
+    const stacks = { "prod-aws": "prod", "prod-ovh": "prod-ovh" };
+    const traffic = { ...route53, active: "prod-ovh", stacks };
+    const release = { id: "id-1", rev: REV, toplevel: SYSTEM_B };
+    const contract = { connection: { kind: "local" }, probes: [] };
+    const state = { release, healthy: true, healthySince: 5 };
+    const well = { ...state, examinable: contract };
+    const before = { traffic: { active: "prod-aws", target: "192.0.2.10", standby: [] } };
+    const said = (ovh: object, { aws = well, own = before as object } = {}) => ({
+      stacks: {
+        "organization/choiros/prod-ovh": ovh,
+        "organization/choiros/prod": aws,
+        "organization/choiros/cloud": own,
+      },
+    });
+    const where = "No traffic was moved: it goes to prod-aws \\(192\\.0\\.2\\.10\\)\\.";
+
+    it("goes there, and says to our own resources from whom and what that host is to be", async () => {
+      const { the, outputs } = await run(traffic, said(well));
       assert.deepEqual(the("aws:route53/record:Record").inputs["records"], ["198.51.100.20"]);
-      assert.deepEqual(outputs["traffic"], { active: "prod-ovh", standby: ["prod-aws"] });
+      const roles = { active: "prod-ovh", target: "198.51.100.20", standby: ["prod-aws"] };
+      assert.deepEqual(outputs["traffic"], roles);
+      const from = { name: "prod-aws", target: "192.0.2.10" };
+      for (const type of ["nixos:index:Fitness", "nixos:index:Proof"]) {
+        const { inputs } = the(type);
+        assert.deepEqual(inputs["from"], from);
+        assert.deepEqual(inputs["to"], {
+          ...{ name: "prod-ovh", target: "198.51.100.20" },
+          said: { ...state, stack: "prod-ovh", examination: contract },
+        });
+      }
     });
 
     for (const [what, outputs] of [
-      ["is not healthy", { healthy: false }],
+      ["is not healthy", { ...well, healthy: false }],
       ["has never been up", {}],
-      ["says something else", { healthy: "true" }],
+      ["says something else", { ...well, healthy: "true" }],
     ] as const)
       it(`stays where it is when that host ${what}`, async () => {
         await assert.rejects(
           run(traffic, said(outputs)),
-          /\[traffic\.active\] prod-ovh does not say that it runs prod-ovh healthy\. No traffic was moved\. Run `pulumi up --stack prod-ovh` first/,
+          new RegExp(
+            `\\[traffic\\.active\\] prod-ovh does not say that it runs prod-ovh healthy\\. ${where} Run \`pulumi up --stack prod-ovh\` first`,
+          ),
         );
       });
 
-    it("goes back to another host without being asked of its health", async () => {
-      const { registrations } = await run({ ...traffic, active: "prod-aws" });
-      assert.ok(!registrations.some(({ type }) => type === "pulumi:pulumi:StackReference"));
+    for (const [what, more, outputs, message] of [
+      [
+        "runs another release than the old one",
+        {},
+        { ...well, release: { ...release, id: "id-2", rev: OTHER_REV } },
+        "\\[traffic\\.active\\] prod-aws runs release \\w{12}, and prod-ovh \\w{12}",
+      ],
+      [
+        "runs another release than the one that is named",
+        { release: OTHER_REV },
+        well,
+        "\\[traffic\\.release\\] prod-ovh is to run release",
+      ],
+      [
+        "has not been healthy for long enough",
+        { minHealthySeconds: 3600 },
+        { ...well, healthySince: Math.floor(Date.now() / 1000) },
+        "\\[traffic\\.minHealthySeconds\\]",
+      ],
+    ] as const)
+      it(`stays where it is when that host ${what}`, () =>
+        assert.rejects(
+          run({ ...traffic, ...more }, said(outputs)),
+          new RegExp(`${message}.*${where}`, "s"),
+        ));
+
+    it("is not asked for what the others say while traffic stays", async () => {
+      const own = { traffic: { active: "prod-ovh", target: "198.51.100.20" } };
+      const { the } = await run(traffic, said({}, { own }));
+      assert.deepEqual(the("nixos:index:Fitness").inputs["from"], {
+        ...{ name: "prod-ovh", target: "198.51.100.20" },
+      });
+    });
+
+    it("takes a new address of the same host for a flip, and what an older version has said for none", async () => {
+      const moved = { traffic: { active: "prod-ovh", target: "198.51.100.99" } };
+      await assert.rejects(run(traffic, said({}, { own: moved })), /No traffic was moved/);
+      await run(traffic, said({}, { own: { traffic: { active: "prod-ovh" } } }));
+    });
+
+    it("goes back whatever the old host's stack says: nobody has proven the new one", async () => {
+      const { the } = await run(
+        { ...traffic, active: "prod-aws" },
+        said(well, { aws: {} as never }),
+      );
+      assert.deepEqual(the("aws:route53/record:Record").inputs["records"], ["192.0.2.10"]);
     });
   });
 
@@ -155,6 +255,24 @@ describe("public traffic", () => {
       "that waits for the health of a host that there is not",
       { ...route53, active: "prod-aws", stacks: { x: "y" } },
       /\[choiros:traffic\.stacks\] must name hosts/,
+    ],
+    [
+      "without a test of what people get",
+      { ...route53, active: "prod-aws", verify: undefined },
+      /\[choiros:traffic\.verify\]/,
+    ],
+    [
+      "with tests that cannot tell two hosts with one release",
+      {
+        ...{ ...route53, active: "prod-aws", stacks: { "prod-aws": "prod", "prod-ovh": "x" } },
+        verify: [{ ...page, body: "%rev%" }],
+      },
+      /\[choiros:traffic\.verify\] must hold a test that tells which host answers/,
+    ],
+    [
+      "with tests that ask for a release which no stack says",
+      { ...route53, active: "prod-aws", verify: [{ ...verify[0], body: "%shortRev%" }] },
+      /\[choiros:traffic\.verify\] asks for a release: name the stack of each/,
     ],
     ["by a way that there is not", { kind: "pigeon" }, /\[choiros:traffic\.kind\]/],
   ] as const)
@@ -193,7 +311,8 @@ describe("public traffic by a proxy of one's own", () => {
       },
       verify: traffic.verify,
     });
-    assert.deepEqual(outputs["traffic"], { active: "prod-a", standby: ["prod-b"] });
+    const roles = { active: "prod-a", target: at["prod-a"], standby: ["prod-b"] };
+    assert.deepEqual(outputs["traffic"], roles);
   });
 
   it("is flipped by an update of who is active alone", async () => {

@@ -81,6 +81,7 @@ function stateOf(args: MockResourceArgs, stacks: Record<string, object>): object
   const { type, name } = args;
   if (type === "pulumi:pulumi:StackReference")
     return { outputs: stacks[args.inputs.name] ?? {}, secretOutputNames: [] };
+  if (type === "nixos:index:Proof") return { active: args.inputs.to.name, proven: true };
   if (type === "aws:iam/role:Role") return { name, arn: `arn:aws:iam::${ACCOUNT}:role/${name}` };
   if (type === "aws:iam/openIdConnectProvider:OpenIdConnectProvider")
     return { arn: `arn:aws:iam::${ACCOUNT}:oidc-provider/token.actions.githubusercontent.com` };

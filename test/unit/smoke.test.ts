@@ -50,6 +50,16 @@ describe("smoke tests from the operator's machine", () => {
       assert.equal(asked, 2);
     });
 
+    it("try each time over a new connection: an open one leads to whom the name led before", async () => {
+      const ports = new Set<number | undefined>();
+      answer = ({ socket }, response) => {
+        ports.add(socket.remotePort);
+        response.writeHead(asked < 3 ? 503 : 200).end();
+      };
+      assert.equal(await smoke([page({ deadlineSeconds: 5 })], facts), undefined);
+      assert.equal(ports.size, 3);
+    });
+
     const failed = "the smoke test public failed, seen from the operator's machine:";
     it("fail on another status, and say it", async () => {
       answer = (_request, response) => response.writeHead(503).end();
