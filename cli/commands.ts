@@ -186,6 +186,35 @@ says yes, the pin is taken back. A pin stays until promote unpin.
 `,
     load: async () => (await import("./commands/rollback.ts")).rollback,
   },
+  traffic: {
+    summary: "Who gets public traffic; send it to another host, and back",
+    operands: [],
+    options: { ...STACK, ...YES, ...POLICIES, to: { type: "string" } },
+    help: `
+usage: promote traffic [--stack STACK]
+       promote traffic --to HOST [--stack STACK] [--yes]
+
+Without --to it says who gets public traffic, and who stands by.
+
+  1. writes HOST as [traffic.active] into the settings of the stack
+  2. pulumi preview, and a question; without a yes the settings are as before
+  3. pulumi up: the host is healthy now, traffic moves, people are seen to
+     get it, the old host drains, people are seen to get it still
+  4. if any of it fails, or you stop it: pulumi up with the old host, which
+     people have to be seen to get again
+
+Ends with 1 if traffic was taken back, with 3 if people do not get the old
+host either, with 4 if the way back failed too.
+
+  -s, --stack STACK  which one (default: the only one with [traffic])
+  --to HOST          one of [traffic.hosts]
+  -y, --yes          do not ask
+  --policy-pack DIR  policies to hold to; the way back is held up by none
+
+  $ promote traffic --to prod-b
+`,
+    load: async () => (await import("./commands/traffic.ts")).traffic,
+  },
   unpin: {
     summary: "Let a stack follow its [release] again",
     operands: [],

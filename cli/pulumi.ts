@@ -31,6 +31,8 @@ export interface Showing {
   /** Directories or files of policies that a stack has to hold to. */
   readonly policyPacks?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Looks first what there really is, of all resources. */
+  readonly refresh?: boolean;
 }
 
 /** The Pulumi CLI in a project. What it shows, it shows to the operator itself. */
@@ -75,7 +77,8 @@ export class Pulumi {
     const log = join(directory, "events");
     try {
       const packs = (how.policyPacks ?? []).flatMap((pack) => ["--policy-pack", pack]);
-      const more = [...packs, "--suppress-outputs", "--event-log", log];
+      const refresh = how.refresh === true ? ["--refresh"] : [];
+      const more = [...packs, ...refresh, "--suppress-outputs", "--event-log", log];
       const { code, interrupted } = await this.#spawn([...args, ...more], how);
       const seconds = (performance.now() - began) / 1000;
       const events = eventsIn(log);
