@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { ask } from "../host/on-host.ts";
 import { FILE, UNIT } from "../support/proxy.ts";
 import { Load, Swap } from "./swap.ts";
@@ -168,6 +169,51 @@ describe("the swap of two hosts behind a proxy", function () {
     assert.doesNotMatch(await swap.preview(), /traffic-front +update/);
   });
 
+  describe("by the command", () => {
+    const settings = () =>
+      readFileSync(`${swap.world.project.directory}/Pulumi.traffic.yaml`, "utf8");
+    const flip = async (to: string, code: number) => {
+      const ended = await swap.world.project.promote(["traffic", "--to", to, "--yes"]);
+      assert.equal(ended.code, code, ended.output);
+      return ended.output.replace(/\s+/g, " ");
+    };
+    const activeIn = () => /active: (\w+)/.exec(settings())?.[1];
+
+    it("goes to the other, and its settings say so", async () => {
+      assert.match(await flip("prod", 0), /Public traffic goes to prod \(\S+\), and did to spare/);
+      assert.deepEqual([await swap.served(), activeIn()], ["prod", "prod"]);
+    });
+
+    it("is as before when people do not get the other's answers: the proxy has gone back", async () => {
+      swap.configure("^%target%$", "^nobody %target%$");
+      const text = settings();
+      assert.match(await flip("spare", 1), /It goes to prod, and \S+ says so/);
+      assert.equal(settings(), text);
+      assert.equal(await swap.served(), "prod");
+      swap.configure("^nobody %target%$", "^%target%$");
+    });
+
+    it("is taken back by the command when our provider was killed before it could", async () => {
+      const onlyProd = `^${swap.prod.address}:80$`;
+      swap.configure("^%target%$", onlyProd); // asked for ten seconds, while traffic goes to spare
+      let ended = false;
+      const flipping = flip("spare", 1).finally(() => {
+        ended = true;
+      });
+      await eventually("traffic has moved", async () => (await swap.served()) === "spare" || ended);
+      assert.ok(killProvider(swap.world.project.directory), "there was no provider to kill");
+      assert.equal(await swap.served(), "spare");
+      assert.match(await flipping, /It goes to prod, and \S+ says so/);
+      assert.deepEqual([await swap.served(), activeIn()], ["prod", "prod"]);
+      swap.configure(onlyProd, "^%target%$");
+    });
+
+    it("goes back to where it was", async () => {
+      await flip("spare", 0);
+      assert.equal(await swap.served(), "spare");
+    });
+  });
+
   it("is repaired when somebody has moved traffic by hand", async () => {
     await ask(swap.proxy, "move-front", {
       ...{ file: FILE, unit: UNIT, step: "move", host: "prod" },
@@ -220,3 +266,19 @@ describe("the swap of two hosts behind a proxy", function () {
     assert.equal(await swap.served(), "spare");
   });
 });
+
+/** Without a chance to say anything; answers whether there was one of this project. */
+function killProvider(directory: string): boolean {
+  const pids = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
+  const own = pids.filter((pid) => commandOf(pid).includes(`${directory}/providers/nixos/main.ts`));
+  for (const pid of own) process.kill(Number(pid), "SIGKILL");
+  return own.length > 0;
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return ""; // it has ended
+  }
+}

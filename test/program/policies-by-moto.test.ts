@@ -10,12 +10,9 @@ import {
   operatorPolicy,
   type Policy,
 } from "../../components/aws/policies.ts";
-import { cached } from "../../lab/cache.ts";
-import { run } from "../../lab/process.ts";
-import { skip } from "../run/skip.ts";
 import { isAllowed } from "../support/iam.ts";
+import { motoPackages } from "../support/moto.ts";
 
-const MOTO = "5.2.5";
 const ASK = join(import.meta.dirname, "../support/iam-moto.py");
 const OBJECT = "arn:aws:s3:::closures/nar/1.nar.xz";
 const BUCKET = "arn:aws:s3:::closures";
@@ -60,19 +57,11 @@ describe("the policies of AWS, read by moto", function () {
   let said: boolean[];
 
   before("moto, in a cache of this machine", async function () {
-    let venv = "";
-    try {
-      venv = await cached("moto", MOTO, install, () => {});
-    } catch (error) {
-      skip(
-        this,
-        `moto ${MOTO} cannot be installed here: ${(error as Error).message.split("\n")[0]}`,
-      );
-    }
+    const packages = await motoPackages(this);
     const calls = ROWS.map(([policies, action, resource, , context = {}]) => ({
       ...{ policies, action, resource, context },
     }));
-    const env = { ...process.env, PYTHONPATH: venv };
+    const env = { ...process.env, PYTHONPATH: packages };
     const ran = spawnSync("python3", [ASK], {
       input: JSON.stringify(calls),
       encoding: "utf8",
@@ -89,9 +78,3 @@ describe("the policies of AWS, read by moto", function () {
       assert.equal(isAllowed(policies, call), allowed, "our own simulator");
     });
 });
-
-async function install(directory: string): Promise<void> {
-  const pip = ["python3", "-m", "pip", "install", "--quiet", "--target", directory];
-  const ran = await run([...pip, `moto[iam]==${MOTO}`], { timeout: 200_000 });
-  if (ran.code !== 0) throw new Error(ran.stderr.trim().split("\n").at(-1));
-}
