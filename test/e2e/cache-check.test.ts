@@ -13,7 +13,7 @@ interface Finding {
 }
 
 describe("the check of caches on the command line", function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   let world: World;
   let http: string;
 

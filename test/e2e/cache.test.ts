@@ -14,7 +14,7 @@ const OTHER_KEY = `${KEYS}/other-1.secret`;
 const SIGNING = /\n {4}(# )?signingKeyFile: .*/;
 
 describe("a release that prod fetches from a cache", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let world: World;
   let http: string;
 

@@ -30,7 +30,7 @@ class Words {
 }
 
 describe("no secret and no private key is ever told", function () {
-  this.timeout(150_000);
+  this.timeout(300_000);
   const random = () => randomBytes(24).toString("hex");
   const environment = {
     CANARY: `canary-${random()}`,

@@ -17,7 +17,7 @@ interface Finding {
 }
 
 describe("the command line", function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   let world: World;
   let a: string;
   let b: string;

@@ -9,7 +9,7 @@ import { assertRuns, eventually, pointers, World } from "./world.ts";
 const SOAK_SECONDS = 3;
 
 describe("whatever is cut off while prod activates a release", function () {
-  this.timeout(150_000);
+  this.timeout(300_000);
   let world: World;
   let a: string;
   let b: string;

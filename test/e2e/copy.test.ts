@@ -8,7 +8,7 @@ const KEYS = "/var/lib/nixos-promote/keys";
 const BALLAST = 6_000_000;
 
 describe("copying a release from grind to prod", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let world: World;
   let toplevel: string;
 

@@ -13,7 +13,7 @@ const CLI = `${ROOT}lab/cli.ts`;
 const RUN = "e2e-run";
 
 describe("Ctrl-C", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let child: Running | undefined;
 
   beforeEach("nobody else runs the demo", async () => {
@@ -75,7 +75,7 @@ describe("Ctrl-C", function () {
       file,
       `import { World } from ${JSON.stringify(`${ROOT}test/e2e/world.ts`)};
 describe("long", function () {
-  this.timeout(100_000);
+  this.timeout(300_000);
   it("goes on", async () => {
     const world = await World.open();
     console.log("open");
@@ -99,7 +99,7 @@ describe("long", function () {
 });
 
 describe("Ctrl-C in `pulumi up` while prod activates", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let world: World;
 
   before("release a on both hosts, b on grind", async () => {

@@ -6,7 +6,7 @@ import { Load, Swap } from "./swap.ts";
 import { eventually, invocations, touched } from "./world.ts";
 
 describe("the swap of two hosts behind a proxy", function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   let swap: Swap;
   let a: string;
 

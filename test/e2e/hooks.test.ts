@@ -18,7 +18,7 @@ function commandPlugin(): string | undefined {
 }
 
 describe("hooks around an activation of prod, by the plugin of @pulumi/command", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let world: World;
   const log = () => `${world.project.directory}/hooks`;
 

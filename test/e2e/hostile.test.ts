@@ -62,7 +62,7 @@ describe("hostile text in any string setting", function () {
 });
 
 describe("hostile text on real hosts", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const mark = `/tmp/pwned-${randomBytes(6).toString("hex")}`;
   const touch = `touch\${IFS}${mark}`;
   // Without spaces, for places that take none; every shell runs some of it.

@@ -17,7 +17,7 @@ const CLOSURE = "nixos:index:Closure";
 const PROFILE = "nixos:index:SystemProfile";
 
 describe("the life of a stack, as Pulumi users know it", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let world: World;
   let a: string;
   let b: string;

@@ -4,7 +4,7 @@ import { assertRuns, invocations, pointers, REPOSITORY, touched, World } from ".
 const LINK = "/opt/choiros/bin/hypervisor";
 
 describe("modes and strategies, with the real CLI", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let world: World;
   let a: string;
   let b: string;

@@ -13,7 +13,7 @@ import {
 } from "./world.ts";
 
 describe("a second pulumi up right after the first", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let world: World;
   let hosts: readonly LabHost[];
   let seenBefore: Seen[];

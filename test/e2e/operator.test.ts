@@ -25,7 +25,7 @@ const US = `${userInfo().username}@${hostname()} \\(process \\d+, stack prod\\)`
 const RECORDED = /~ 1 updated\n +5 unchanged/;
 
 describe("the operator of a transaction", function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   let world: World;
   let a: string;
   let b: string;

@@ -8,7 +8,7 @@ const PACK = join(import.meta.dirname, "../../policy/pack");
 describe("pulumi preview with our policy pack", () => {
   let world: World;
   before(async function () {
-    this.timeout(180_000);
+    this.timeout(300_000);
     world = await World.open();
   });
   after(() => world.close());

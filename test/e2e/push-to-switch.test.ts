@@ -40,7 +40,7 @@ interface Job {
 }
 
 describe("push to switch", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   const workflow = Workflow.parse(yaml.load(readFileSync(`${EXAMPLE}deploy.yml`, "utf8")));
   let world: World;
   let developer: (...argv: string[]) => Promise<string>;

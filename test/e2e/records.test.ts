@@ -11,7 +11,7 @@ import { World } from "./world.ts";
 const DATA = "/opt/choiros/data";
 
 describe("what a host remembers, with the real CLI", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let world: World;
   before("release a on both hosts, release b on grind", async () => {
     world = await World.settled();

@@ -10,7 +10,7 @@ const KEYS = "/var/lib/nixos-promote/keys";
 const GRIND = { kind: "ssh", host: "choiros-grind" };
 
 describe("what a release has to be", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let world: World;
   let a: string;
   let b: string;

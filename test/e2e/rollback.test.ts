@@ -8,7 +8,7 @@ import { assertRuns, invocations, touched, World } from "./world.ts";
 const NO_BACKEND = { env: { PULUMI_BACKEND_URL: "file:///nowhere" } };
 
 describe("the way back on the command line", function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   let world: World;
   let a: string;
   let b: string;

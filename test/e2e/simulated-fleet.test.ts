@@ -4,7 +4,7 @@ import { SPEC } from "../../bench/simulated-fleet/simulated-fleet.ts";
 import { SimulatedWorld } from "../../bench/simulated-fleet/world.ts";
 
 describe("a simulated fleet", function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   const quick = { medianMs: 5, p99Ms: 20 };
   let world: SimulatedWorld;
 

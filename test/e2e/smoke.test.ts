@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { assertRuns, eventually, isActive, pointers, World } from "./world.ts";
 
 describe("smoke tests from the operator's machine, while prod waits for its confirmation", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let world: World;
   let a: string;
   let b: string;
