@@ -152,6 +152,7 @@ describe("the proof that people get the host that a cloud sends them to", () => 
   });
   afterEach(() => {
     interruption.happened = false;
+    worksFor("");
     server.closeAllConnections();
     server.close();
   });

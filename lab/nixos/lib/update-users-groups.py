@@ -19,9 +19,10 @@ def main():
         spec = json.load(file)
     os.makedirs("/var/lib/nixos", exist_ok=True)
     there = {entry.pw_name for entry in pwd.getpwall()}
-    groups = {entry.gr_name for entry in grp.getgrall()}
     for name in gone("users", spec["users"]) & there - {"root"}:
         run("userdel", name)
+    # Only now: userdel takes the user's own group, too.
+    groups = {entry.gr_name for entry in grp.getgrall()}
     for group in spec["groups"]:
         if group["name"] not in groups:
             run("groupadd", *given("--gid", group["gid"]), group["name"])
