@@ -6,7 +6,8 @@ import { type Lab, type LabHost, openLab } from "../lab/lab.ts";
 import { copyClosure } from "../providers/nixos/copy.ts";
 import { silent } from "../providers/nixos/engine.ts";
 import { delayed } from "./delay.ts";
-import { median, type Report, ratios, type Series } from "./report.ts";
+import { type Costs, listed, measured, type Run, runText } from "./processors.ts";
+import { median, type Report, ratios } from "./report.ts";
 
 const REFERENCE = "nix copy ssh-ng";
 const CACHE = "/srv/cache";
@@ -62,7 +63,7 @@ export async function copy(options: CopyOptions): Promise<Report> {
   try {
     const { networks, close } = await bothNetworks(lab, options.delay);
     await serveCache(builder);
-    const series: Series[] = [];
+    const series: Costs[] = [];
     for (const each of cases(options.scale)) {
       if (!each.name.includes(options.only)) continue;
       const paths = await put(builder, each.name.replace(/[^a-zA-Z0-9]+/g, "-"), each.closure);
@@ -74,21 +75,20 @@ export async function copy(options: CopyOptions): Promise<Report> {
       for (const network of networks) {
         const ways = waysOf(lab, network, top);
         const wanted = Object.keys(ways).filter((way) => isWanted(way, each, options));
-        const found = Object.fromEntries(wanted.map((name) => [name, [] as number[]]));
+        const found = Object.fromEntries(wanted.map((name) => [name, [] as Run[]]));
         for (let round = 0; round < options.rounds; round++)
           for (const name of wanted) {
             // Two round trips for each path.
             if (name === "nix copy ssh" && network.alias !== host.name && round > 0) continue;
             if (!each.there) await empty(host);
             else if (round === 0 && name === wanted[0]) await ways[REFERENCE]?.();
-            found[name]?.push(await timed(ways[name]));
+            const run = await measured([builder, host], ways[name]);
+            found[name]?.push(run);
             if (name !== "tar, ssh, tar") await requireThere(host, paths);
-            console.error(
-              `${each.name}, ${network.name}: ${name} ${found[name]?.at(-1)?.toFixed(2)} s`,
-            );
+            console.error(`${each.name}, ${network.name}: ${name} ${runText(run)}`);
           }
-        for (const [name, seconds] of Object.entries(found))
-          series.push({ name: `${each.name}, ${network.name}: ${name}`, seconds });
+        for (const [name, runs] of Object.entries(found))
+          series.push({ name: `${each.name}, ${network.name}: ${name}`, ...listed(runs) });
       }
       await empty(host);
       await builder.must(["rm", "-rf", CACHE]);
@@ -178,15 +178,9 @@ async function requireThere(host: LabHost, paths: readonly string[]): Promise<vo
   await host.must(["nix-store", "--check-validity", ...paths]);
 }
 
-async function timed(way: Way | undefined): Promise<number> {
-  const began = performance.now();
-  await way?.();
-  return (performance.now() - began) / 1000;
-}
-
 /** `ours` and `ratio` are of the closure like NixOS's over the long network, straight from the builder. */
 function summarise(
-  series: readonly Series[],
+  series: readonly Costs[],
   { scale, rounds, delay }: CopyOptions,
 ): Report["summary"] {
   const seconds = (row: string, way: string) =>
@@ -198,7 +192,10 @@ function summarise(
       const ratio = median(ratios(way.seconds, seconds(row, REFERENCE)));
       return [
         way.name.slice(row.length + 2),
-        { seconds: round(median(way.seconds)), ratio: round(ratio) },
+        {
+          ...{ seconds: round(median(way.seconds)), ratio: round(ratio) },
+          ...{ cpu: round(median(way.cpu)), load: round(median(way.load)) },
+        },
       ];
     });
     return [row, Object.fromEntries(told)];
@@ -215,7 +212,7 @@ function summarise(
 }
 
 /** Where our first one was not asked for. */
-function lastWay(series: readonly Series[]): string {
+function lastWay(series: readonly Costs[]): string {
   return series.at(-1)?.name.replace(/.*: /, "") ?? "";
 }
 

@@ -5,10 +5,10 @@
 # many paths it does not have, and the units and files of another system, [after].
 
 main() {
-  local toplevel after=${arg[after]-} units_fd closure_fd='' states_fd='' etc_fd='' after_fd='' units='' closure='' version='' params='' init='' inhibitors='' kernel='' initrd='' more='' etc='' units_after=''
+  local toplevel after=${arg[after]-} units_fd='' closure_fd='' states_fd='' etc_fd='' after_fd='' units='' closure='' version='' params='' init='' inhibitors='' kernel='' initrd='' more='' etc='' units_after=''
   arg_get toplevel && toplevel=$REPLY
   require_store_path toplevel "$toplevel"
-  exec {units_fd}< <(unit_files "$toplevel/etc/systemd/system")
+  if [[ ${arg[units]:-true} == true ]]; then exec {units_fd}< <(unit_files "$toplevel/etc/systemd/system"); fi
   if [[ $after ]]; then
     require_store_path after "$after"
     exec {after_fd}< <(unit_files "$after/etc/systemd/system")
@@ -36,7 +36,7 @@ main() {
   if [[ -r $toplevel/switch-inhibitors ]]; then inhibitors=$(<"$toplevel/switch-inhibitors"); fi
   if [[ -e $toplevel/kernel ]]; then kernel=$(readlink -f -- "$toplevel/kernel"); fi
   if [[ -e $toplevel/initrd ]]; then initrd=$(readlink -f -- "$toplevel/initrd"); fi
-  IFS= read -r -d '' units <&"$units_fd" || true
+  if [[ $units_fd ]]; then IFS= read -r -d '' units <&"$units_fd" || true; fi
   if [[ $closure_fd ]]; then
     [[ $closure ]] || fail describe-failed "The closure of $toplevel could not be read." "See 'nix path-info -rs $toplevel' on the host."
   fi

@@ -3,7 +3,7 @@
 # Job: copies paths to another host. The target checks the signatures; this side never asks it not to.
 
 main() {
-  local -a paths=() options=() from=()
+  local -a paths=() has=() options=() from=()
   local i
   [[ $JOB ]] || fail not-a-job "A copy runs only as a job." "Use start."
   trap on_term TERM
@@ -24,9 +24,20 @@ main() {
   [[ $total =~ ^[0-9]+$ && $bytes_left =~ ^[0-9]+$ ]] || fail bad-argument "[missing] and [bytes] are not numbers."
 
   read_parts
+  if [[ ${arg[atMost]+set} ]]; then
+    [[ ${arg[atMost]} =~ ^[0-9]{1,18}$ ]] || fail bad-argument "[atMost] is not a number of bytes."
+    arg_list has has
+    for i in "${!has[@]}"; do require_store_path "has.$i" "${has[i]}"; done
+    read_what_may_lack "${paths[@]}"
+    if ((bytes_left > arg[atMost])); then
+      answer "{\"exceeds\":$bytes_left}"
+      return
+    fi
+  elif ((bytes_left && !${#from[@]})); then
+    exec {sizes_fd}< <(sizes_of "${paths[@]}")
+  fi
 
   status copy "copying 0/$total paths to ${arg[to]}" "done" 0 total "$total"
-  if ((bytes_left && !${#from[@]})); then exec {sizes_fd}< <(sizes_of "${paths[@]}"); fi
   if ((${#parts[@]} && !${#from[@]})); then
     watch_nix count_part copy_parts nix --extra-experimental-features nix-command copy --no-recursive --to "${arg[to]}" -- || copy_error
     stream_options 1
@@ -39,8 +50,26 @@ main() {
   answer "{\"copied\":$copied,\"seconds\":$REPLY}"
 }
 
-began=0 copied=0 total=0 bytes_left=0 sizes_fd=''
+began=0 copied=0 total=0 bytes_left=0 sizes_fd='' is_most=''
 declare -A size_of=()
+
+# read_what_may_lack PATH...: all that they need, without what [has] needs, which the target has for sure. Nobody is asked, so it may be
+# more than the target lacks. Sets size_of, total, bytes_left and is_most.
+read_what_may_lack() {
+  local path size
+  local -A there=()
+  exec {sizes_fd}< <(sizes_of "$@")
+  while read -r path; do there[$path]=yes; done < <(for path in "${has[@]}"; do nix-store --query --requisites -- "$path" 2>/dev/null || true; done)
+  read_sizes
+  for path in "${!size_of[@]}"; do
+    if [[ ${there[$path]-} ]]; then unset "size_of[$path]"; fi
+  done
+  total=${#size_of[@]} bytes_left=0 is_most=yes
+  for size in "${size_of[@]}"; do bytes_left=$((bytes_left + size)); done
+  if ((total)); then return 0; fi
+  path=$(print_invalid "$@")
+  [[ ! $path ]] || fail not-built "${path//$'\n'/, } is not in the store of the builder." "Build the release there first."
+}
 
 # require_store_url PROPERTY URL. Not ssh://, by which root takes unsigned paths whatever the target's settings.
 require_store_url() {
@@ -75,6 +104,8 @@ read_sizes() {
 # count_copies: "copying 312/1904 paths, 1.2 GiB left".
 count_copies() {
   if [[ $1 =~ ^copying\ ([0-9]+)\ paths ]]; then
+    # Less than might have been: what of it is left is not known in bytes.
+    if [[ $is_most ]] && ((total != copied + BASH_REMATCH[1])); then size_of=(); fi
     total=$((copied + BASH_REMATCH[1]))
   elif [[ $1 =~ ^copying\ path\ \'([^\']*)\' ]]; then
     copied=$((copied + 1))
@@ -88,7 +119,7 @@ count_copies() {
       bytes_left=$((bytes_left - ${size_of[${BASH_REMATCH[1]}]:-0}))
       if ((bytes_left < 0)); then bytes_left=0; fi
     fi
-    status copy "copying $copied/$total paths$left" "done" "$copied" total "$total" bytesLeft "$bytes_left"
+    status copy "copying $copied/$total paths$left" "done" "$copied" total "$total"
   fi
 }
 

@@ -22,7 +22,10 @@ main() {
   # Nix would try to build or fetch a path that is not there.
   if ((${#paths[@]})); then
     invalid=$(print_invalid "${paths[@]}")
-    [[ ! $invalid ]] || fail invalid-path "Not valid in the store of this host: ${invalid//$'\n'/, }." "Copy the paths first; no root was changed."
+    if [[ $invalid ]]; then
+      free_bytes
+      fail invalid-path "Not valid in the store of this host: ${invalid//$'\n'/, }." "Copy the paths first; no root was changed." details:j "{\"free\":$REPLY}"
+    fi
   fi
   for name in "${names[@]}"; do
     add_root "$name" "${arg[add.$name]}" || fail root-failed "The gc root $ROOTS/$name could not be made." "Is the disk full?"

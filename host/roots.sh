@@ -19,6 +19,13 @@ print_invalid() {
   nix-store --check-validity --print-invalid -- "$@"
 }
 
+# free_bytes: how much the store may still grow by.
+free_bytes() {
+  local blocks size
+  read -r blocks size < <(stat -f -c '%a %S' -- /nix/store)
+  REPLY=$((blocks * size))
+}
+
 # roots_to_json: {name: target} of all our roots.
 roots_to_json() {
   local out='' name target link

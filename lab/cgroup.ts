@@ -21,6 +21,12 @@ export function cgroup(instance: Instance, host = ""): string {
   return join(mountPoint() ?? "/sys/fs/cgroup", TOP, instance.name, host);
 }
 
+/** Seconds of processor time that a host has used since it was booted, all of its processes together. */
+export function cpuSeconds(instance: Instance, host: string): number {
+  const stat = readFileSync(join(cgroup(instance, host), "cpu.stat"), "utf8");
+  return Number(/^usage_usec (\d+)$/m.exec(stat)?.[1]) / 1e6;
+}
+
 /** Mount cgroup2 where nowhere is one yet; nspawn looks in these two places only. */
 export async function ensureCgroup2(): Promise<void> {
   if (mountPoint() !== undefined) return;

@@ -1,6 +1,7 @@
 // The lab as programs use it: tests and the demo open one, work on its hosts, and close it.
 import { writeFileSync } from "node:fs";
 import { debianBase } from "./base.ts";
+import { cpuSeconds } from "./cgroup.ts";
 import { environment, exportLines, quote } from "./env.ts";
 import { type HostRecord, hostName, Instance, type InstanceRecord, shortName } from "./instance.ts";
 import { disown, own } from "./leave.ts";
@@ -115,6 +116,11 @@ export class LabHost {
   /** Run argv as root, not over the network: works also while the host is cut off. */
   exec(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
     return this.#machine.exec(argv, options);
+  }
+
+  /** Seconds of processor time that it has used since it was booted. */
+  cpuSeconds(): number {
+    return cpuSeconds(this.#instance, this.name);
   }
 
   /** Like `exec`, but anything but exit 0 is an error; returns stdout. */

@@ -10,7 +10,7 @@ export async function closureOf(toplevel: string, builder: Connection): Promise<
   const { valid, closure } = await call(
     reach(builder, "release.builder"),
     "describe",
-    { toplevel, closure: true },
+    { toplevel, closure: true, units: false },
     description,
   );
   if (valid) return closure;

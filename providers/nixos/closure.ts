@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { describeConnection } from "../../contract/connection.ts";
+import type { HostState } from "../../contract/host-state.ts";
 import {
   type ClosureInputs,
   type ClosureOutputs,
@@ -9,8 +10,9 @@ import {
 import { storeHash, storeName } from "../../contract/store-path.ts";
 import { Failure } from "../errors.ts";
 import { call } from "../executors/executor.ts";
+import { closureOf } from "./closure-of.ts";
 import { connectionOfId } from "./connection-id.ts";
-import { copyMissing, notArrived, wholeClosure } from "./copy.ts";
+import { copyMissing, type Known, notArrived } from "./copy.ts";
 import type { Reporter } from "./engine.ts";
 import { describeRunning } from "./last-transaction.ts";
 import { observe, observed } from "./observation.ts";
@@ -88,7 +90,8 @@ async function bring(
   report: Reporter,
   formerRoots: string[] = [],
 ): Promise<ClosureState> {
-  const { machineId, last } = await observed(wanted.connection);
+  const seen = await observed(wanted.connection);
+  const { machineId, last } = seen;
   if (last?.state === "running" && last.path !== wanted.path)
     throw new Failure(
       "refused",
@@ -97,46 +100,67 @@ async function bring(
       { code: "busy" },
     );
   const root = rootOf(wanted.path);
-  const isRooted = () => addRoot(wanted, { [root]: wanted.path }, formerRoots);
-  // Side by side: most often it is not there. If it is, nobody waits for the builder, which may be away.
-  const whole = wholeClosure(wanted);
-  whole?.catch(() => {});
-  if (!(await isRooted())) await copyAndRoot(wanted, root, whole, isRooted, report);
+  const addIt = () => addRoot(wanted, { [root]: wanted.path }, formerRoots);
+  const whole = askedAhead(wanted);
+  const room = await addIt();
+  if (room !== undefined) {
+    const known = { whole, target: { ...room, has: certainOn(seen) } };
+    await copyAndRoot(wanted, root, known, addIt, report);
+  }
   return { ...wanted, root, machineId };
+}
+
+/** Side by side with the host: most often it is not there. If it is, nobody waits for the builder, which may be away. */
+function askedAhead({ transport, path }: ClosureInputs): Known["whole"] {
+  // Straight from the builder, most often nobody needs to know.
+  if (transport.via === "built-here" || transport.via === "direct") return undefined;
+  const whole = closureOf(path, transport.builder);
+  whole.catch(() => {});
+  return whole;
+}
+
+/** With all that it needs. */
+function certainOn({ currentSystem, paths }: HostState): string[] {
+  return currentSystem !== null && paths[currentSystem] ? [currentSystem] : [];
 }
 
 /** A garbage collection that runs between the two takes the paths away again. The second time a root waits for them. */
 async function copyAndRoot(
   wanted: ClosureInputs,
   root: string,
-  whole: ReturnType<typeof wholeClosure>,
-  isRooted: () => Promise<boolean>,
+  known: Known,
+  addIt: () => Promise<Room | undefined>,
   report: Reporter,
 ): Promise<void> {
-  await copyMissing(wanted, report, whole);
-  if (await isRooted()) return;
+  await copyMissing(wanted, report, known);
+  if ((await addIt()) === undefined) return;
   report.progress("a garbage collection has taken it away again; copying once more");
   await changeRoots(wanted, { expect: { [root]: wanted.path } });
   try {
     await copyMissing(wanted, report);
-    if (!(await isRooted())) throw notArrived(wanted);
+    if ((await addIt()) !== undefined) throw notArrived(wanted);
   } catch (error) {
     await changeRoots(wanted, { remove: [root] });
     throw error;
   }
 }
 
-/** Only of what is valid, with all that it needs: false if it is not. The former ones go after it. */
+const room = z.object({
+  free: z.number().describe("Bytes that the host's store may still grow by"),
+});
+type Room = z.infer<typeof room>;
+
+/** Only of what is valid, with all that it needs; if it is not, how much room there is for it. The former ones go after it. */
 async function addRoot(
   wanted: ClosureInputs,
   add: Record<string, string>,
   remove: string[],
-): Promise<boolean> {
+): Promise<Room | undefined> {
   try {
     await changeRoots(wanted, { add, remove });
-    return true;
+    return undefined;
   } catch (error) {
-    if (error instanceof Failure && error.code === "invalid-path") return false;
+    if (error instanceof Failure && error.code === "invalid-path") return room.parse(error.details);
     throw error;
   }
 }

@@ -4,15 +4,16 @@ import { type Connection, describeConnection } from "../../contract/connection.t
 import type { ClosureInputs, Transport } from "../../contract/resources.ts";
 import { shortPath, storeHash } from "../../contract/store-path.ts";
 import { Failure, namingSetting } from "../errors.ts";
+import type { Argument } from "../executors/argument.ts";
 import { call } from "../executors/executor.ts";
 import { checkCaches } from "./cache-check.ts";
 import { overCaches } from "./caches.ts";
 import { closureOf } from "./closure-of.ts";
 import type { Reporter } from "./engine.ts";
 import { contractOf, runJob } from "./job.ts";
-import { type Part, partsOf, streamsFor } from "./parts.ts";
+import { LITTLE, type Part, partsOf, streamsFor } from "./parts.ts";
 import { relay } from "./relay.ts";
-import { requireRoom } from "./room.ts";
+import { requireRoom, roomKept } from "./room.ts";
 import { reach } from "./route.ts";
 import type { SizedPath, Source } from "./sources.ts";
 
@@ -47,41 +48,46 @@ function notOn(host: Connection, paths: string[]): Promise<z.infer<typeof missin
   return call(reach(host, "host.connection"), "missing", { paths: paths.join("\n") }, missingPaths);
 }
 
-async function isOn(host: Connection, path: string): Promise<boolean> {
-  return (await notOn(host, [path])).missing.length === 0;
-}
-
 /** Brings a closure to its host, if it is not there. */
 export async function copyClosure(wanted: ClosureInputs, report: Reporter): Promise<void> {
-  if (!(await isOn(wanted.connection, wanted.path))) await copyMissing(wanted, report);
+  const { missing, free } = await notOn(wanted.connection, [wanted.path]);
+  if (missing.length > 0) await copyMissing(wanted, report, { target: { free, has: [] } });
 }
 
-/**
- * Brings what a host lacks of a closure that is not valid there. Signatures are checked there, always. Two questions, one
- * to each end, however many paths there are; the answer of the builder may have been asked for already.
- */
+/** What is known of a host before anything is copied to it. */
+export interface Target {
+  /** Bytes that its store may still grow by. */
+  readonly free: number;
+  /** Some of what is valid there. */
+  readonly has: string[];
+}
+
+/** What is known before a copy; the rest is asked. */
+export interface Known {
+  readonly target?: Target;
+  /** As the builder tells it, which may have been asked already. */
+  readonly whole?: Promise<SizedPath[]> | undefined;
+}
+
+/** Brings what a host lacks of a closure that is not valid there. Signatures are checked there, always. */
 export async function copyMissing(
   wanted: ClosureInputs,
   report: Reporter,
-  whole = wholeClosure(wanted),
+  { target, whole }: Known = {},
 ): Promise<void> {
-  const { connection, transport } = wanted;
+  const { connection, path, transport } = wanted;
   if (transport.via === "built-here") throw notBuilt(wanted);
-  const missing = await missingOf(connection, (await whole) ?? []);
+  if (transport.via === "direct" && target !== undefined)
+    if (await pushLittle(transport, wanted, target, report)) return;
+  // Two questions, one to each end, however many paths there are.
+  const missing = await missingOf(connection, await (whole ?? closureOf(path, transport.builder)));
   if (missing.paths.length === 0) return;
   requireRoom(connection, missing, wanted.diskMarginMiB ?? 0);
   report.progress(`copying ${missing.paths.length} paths`);
   if (transport.via === "cache") return overCaches(transport, wanted, missing, report);
   const ahead = await divide(missing, transport.builder);
   if (transport.via === "relay") return relay(transport.builder, wanted, missing, ahead, report);
-  await push(transport, wanted, missing, ahead, report).catch((error) => {
-    throw namingSetting(SETTINGS, error);
-  });
-}
-
-/** All of it, as the builder has it; of what was built on the host itself nobody needs to be asked. */
-export function wholeClosure({ transport, path }: ClosureInputs): Promise<SizedPath[]> | undefined {
-  return transport.via === "built-here" ? undefined : closureOf(path, transport.builder);
+  await pushMissing(transport, wanted, missing, ahead, report);
 }
 
 /** What is copied side by side, before one stream copies what is left. */
@@ -142,17 +148,52 @@ const SETTINGS = {
   "copy-failed": "copy.to",
   "untrusted-signature": "release.signingKeyFile",
   "no-space": "host.connection",
+  "not-built": "release.builder",
 };
+
+type Direct = Extract<Transport, { via: "direct" }>;
+
+const pushed = z.object({ copied: z.number(), seconds: z.number() });
+/** Nothing was copied: the host may lack this many bytes. */
+const declined = z.object({ exceeds: z.number() });
+type Pushed = z.infer<typeof pushed> | z.infer<typeof declined>;
+
+/**
+ * Without asking what is missing. The builder knows of what is there all that the release shares with it: if the rest is
+ * little and has room, that says enough. True: it is copied.
+ */
+async function pushLittle(
+  transport: Direct,
+  wanted: ClosureInputs,
+  { free, has }: Target,
+  report: Reporter,
+): Promise<boolean> {
+  const atMost = Math.min(free - roomKept(wanted.diskMarginMiB ?? 0), LITTLE);
+  if (atMost <= 0) return false;
+  return !("exceeds" in (await push(transport, wanted, { atMost, has }, report)));
+}
+
+async function pushMissing(
+  transport: Direct,
+  wanted: ClosureInputs,
+  { paths, bytes }: Missing,
+  ahead: Ahead,
+  report: Reporter,
+): Promise<void> {
+  const how = { missing: paths.length, bytes, streams: ahead.streams, parts: ahead.parts };
+  let said: Pushed;
+  do said = await push(transport, wanted, how, report);
+  while ("exceeds" in said); // of somebody's whom we have followed
+}
 
 /** The builder pushes: one hop, and the bytes never pass the operator. */
 function push(
-  transport: { builder: Connection; to: string },
+  transport: Direct,
   wanted: ClosureInputs,
-  missing: Missing,
-  ahead: Ahead,
+  how: { [key: string]: Argument },
   report: Reporter,
-): Promise<unknown> {
-  return runJob(reach(transport.builder, "release.builder"), {
+): Promise<Pushed> {
+  const pushing = runJob(reach(transport.builder, "release.builder"), {
     command: "push",
     // To each host its own: hosts of a fleet may want the same path.
     unit: `nixos-promote-push-${storeHash(wanted.path)}-${hashOf(transport.to)}`,
@@ -165,16 +206,16 @@ function push(
     argument: {
       to: `ssh-ng://${transport.to}`,
       paths: [wanted.path],
-      missing: missing.paths.length,
-      bytes: missing.bytes,
       sshOptions: PUSH_OPTIONS,
-      streams: ahead.streams,
-      parts: ahead.parts,
+      ...how,
     },
     timeoutSeconds: wanted.timeoutSeconds,
-    result: z.object({ copied: z.number(), seconds: z.number() }),
+    result: z.union([pushed, declined]),
     onStatus: (status) => report.progress(status.message ?? ""),
     say: (sentence) => report.info(sentence),
+  });
+  return pushing.catch((error) => {
+    throw namingSetting(SETTINGS, error);
   });
 }
 

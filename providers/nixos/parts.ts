@@ -21,10 +21,11 @@ const MOST_STREAMS = 6;
 /** A command line is bounded. */
 const MOST_PATHS = 5000;
 
-/** One for what is copied soon anyway: to begin others, and to wait for their parts, takes seconds. */
+/** Less is copied soon anyway: to begin several streams, and to wait for their parts, takes seconds. */
+export const LITTLE = 16 * LEAST;
+
 export function streamsFor(bytes: number): number {
-  const streams = Math.floor(bytes / (4 * LEAST));
-  return streams < 4 ? 1 : Math.min(streams, MOST_STREAMS);
+  return bytes < LITTLE ? 1 : Math.min(Math.floor(bytes / (4 * LEAST)), MOST_STREAMS);
 }
 
 /**

@@ -108,7 +108,7 @@ export class SimulatedHost {
 
   private missing(given: Arguments): { missing: string[]; free: number } {
     const paths = (given.get("paths") ?? "").split("\n").filter(Boolean);
-    return { missing: paths.filter((path) => !this.has(path)), free: 1e12 };
+    return { missing: paths.filter((path) => !this.has(path)), free: FREE };
   }
 
   private describe(given: Arguments): Description {
@@ -133,7 +133,12 @@ export class SimulatedHost {
   private changeRoots(given: Arguments): object {
     const added = [...given].filter(([key]) => key.startsWith("add.")).map(([, path]) => path);
     if (!added.every((path) => this.has(path)))
-      return { error: { code: "invalid-path", message: "Not valid in the store (simulated)." } };
+      return {
+        error: {
+          ...{ code: "invalid-path", message: "Not valid in the store (simulated)." },
+          details: { free: FREE },
+        },
+      };
     for (const [key, path] of given) {
       if (/^(add|expect)\./.test(key)) this.world.record({ host: this.name, kind: "roots", path });
       if (/^remove\.\d/.test(key) && this.roots[path] !== undefined)
@@ -190,6 +195,8 @@ export class SimulatedHost {
     );
   }
 }
+
+const FREE = 1e12;
 
 /** That it runs: not worth an answer. */
 const FIRST_NEWS = 1;

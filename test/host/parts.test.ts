@@ -147,6 +147,48 @@ describe("a copy over several streams", function () {
     }
   });
 
+  describe("of little, without asking what is missing", () => {
+    const leaf = { bytes: 300_000, references: [] };
+    const release = [leaf, { bytes: 20_000, references: [0] }, { bytes: 1000, references: [1] }];
+
+    it("declines more than it may, and counts nothing that the host has", async () => {
+      const paths = await put(on.grind, newId("little"), release);
+      const [shared = "", , top = ""] = paths;
+      const declined = await on.push([top], { atMost: 320_000, has: [] });
+      assert.ok(Number(declined["exceeds"]) > 321_000, JSON.stringify(declined));
+      assert.equal(await isValid(shared), false);
+      assert.equal((await on.push([shared]))["copied"], 1);
+      const messages: string[] = [];
+      const job = push(paths, { atMost: 320_000, has: [shared] });
+      const ended = await run(on.grind, job, ({ message }) => {
+        messages.push(message ?? "");
+      });
+      assert.equal(ended.result?.["copied"], 2, JSON.stringify(ended.result));
+      assert.match(`${messages}${ended.message}`, /copying [12]\/2 paths, [0-9.]+ (B|KiB) left/);
+      assert.equal(await isValid(top), true);
+    });
+
+    it("says how much is left only if it is all that might be missing", async () => {
+      const paths = await put(on.grind, newId("less"), release);
+      assert.equal((await on.push([paths[0] ?? ""]))["copied"], 1);
+      const unknown = `/nix/store/${"a".repeat(32)}-never-here`;
+      const ended = await run(on.grind, push(paths, { atMost: 1e6, has: [unknown] }));
+      assert.equal(ended.result?.["copied"], 2, JSON.stringify(ended.result));
+      assert.equal(ended.message, "copying 2/2 paths");
+    });
+
+    it("says so when the builder does not have it, and takes no odd amount", async () => {
+      const gone = [`/nix/store/${"b".repeat(32)}-gone`];
+      const told = (await on.push(gone, { atMost: 1e6, has: [] })) as Refusal;
+      assert.equal(told.error?.code, "not-built");
+      assert.match(told.error?.message ?? "", /-gone is not in the store of the builder/);
+      for (const odd of [{ atMost: -1 }, { atMost: "$(id)" }, { atMost: 1, has: ["--to"] }]) {
+        const { error } = (await on.push(gone, odd)) as Refusal;
+        assert.equal(error?.code, "bad-argument", JSON.stringify(odd));
+      }
+    });
+  });
+
   it("takes no part that waits for a later one, and no odd number of streams", async () => {
     const { paths, parts } = await four();
     for (const more of [
