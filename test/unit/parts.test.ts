@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { likeNixos } from "../../lab/closures.ts";
 import { type Part, type Piece, partsOf, streamsFor } from "../../providers/nixos/parts.ts";
 
 const MEBIBYTE = 1048576;
@@ -100,6 +101,48 @@ describe("the parts of a closure", () => {
     assert.deepEqual(pathsOf(partsOf(pieces, 2)), ["/nix/store/c"]);
   });
 });
+
+describe("the parts of a closure like NixOS's", () => {
+  // Where the window of each stream is the limit, and not a processor.
+  for (const [count, bytes] of [
+    [1000, 1.5e9],
+    [2500, 4e9],
+  ] as const)
+    it(`take less than half as long as one stream: ${count} paths, ${bytes / 1e9} GB`, () => {
+      const pieces = likeNixos(count, bytes).map((path, index) => ({
+        ...path,
+        path: `/nix/store/${index}`,
+      }));
+      const streams = streamsFor(bytes);
+      const took = bytesWaited(pieces, partsOf(pieces, streams), streams);
+      assert.ok(took < 0.45 * bytes, `${took / bytes}`);
+    });
+});
+
+/** How much one stream could send until all is there, if each part begins as soon as it may and costs 24 MiB more than it holds. */
+function bytesWaited(pieces: readonly Piece[], parts: readonly Part[], streams: number): number {
+  const size = new Map(pieces.map(({ path, bytes }) => [path, bytes]));
+  const total = (paths: readonly string[]) =>
+    paths.reduce((sum, path) => sum + (size.get(path) ?? 0), 0);
+  const waiting = new Set(parts.keys());
+  const ends = new Map<number, number>();
+  for (let now = 0; ; ) {
+    const running = [...ends.values()].filter((end) => end > now);
+    const ready = [...waiting].filter((index) =>
+      parts[index]?.after.every((each) => (ends.get(each) ?? Infinity) <= now),
+    );
+    for (const index of ready.slice(0, streams - running.length)) {
+      waiting.delete(index);
+      ends.set(index, now + 24 * MEBIBYTE + total(parts[index]?.paths ?? []));
+    }
+    const next = Math.min(...[...ends.values()].filter((end) => end > now));
+    if (next === Infinity) {
+      assert.equal(waiting.size, 0);
+      return now + total([...size.keys()]) - total(pathsOf(parts));
+    }
+    now = next;
+  }
+}
 
 describe("the number of streams", () => {
   for (const [bytes, streams] of [
