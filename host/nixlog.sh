@@ -6,7 +6,7 @@ nix_pid=''
 
 # watch_nix FUNCTION COMMAND...: FUNCTION gets each line of the log; the result is the command's.
 watch_nix() {
-  local show=$1 line rest='' code=0 log_fd
+  local show=$1 line rest='' code=0 log_fd told_at=0
   shift
   NIX_LOG=$JOB/nix.log
   : >"$NIX_LOG"
@@ -24,7 +24,9 @@ watch_nix() {
     done
     rest+=$line
     gather_news=''
-    if ((${#news[@]})); then
+    # Nobody follows more closely, and each costs a process.
+    if ((${#news[@]})) && [[ $state == gone || $EPOCHSECONDS != "$told_at" ]]; then
+      told_at=$EPOCHSECONDS
       status "${news[@]}"
       news=()
     fi

@@ -26,12 +26,17 @@ read_parts() {
 # copy_parts COMMAND...: of each part, COMMAND with its paths. Runs as a child; one part that fails ends all.
 copy_parts() {
   local -A part_of=() stream_of=() moved=() moved_at=() looked_at=()
-  local pid part code told=''
+  local pid part code told='' second=''
   trap 'told=yes' TERM
   while :; do
     start_parts "$@"
     if ((!${#part_of[@]})); then return 0; fi
-    nap 0.05
+    # Until a stream ends, at most a second: to look at them all more often costs more than a stream does.
+    if [[ ! $second ]] || ! kill -0 "$second" 2>/dev/null; then
+      sleep 1 &
+      second=$!
+    fi
+    wait -n || true
     for pid in "${!part_of[@]}"; do
       code=0 part=${part_of[$pid]}
       if kill -0 "$pid" 2>/dev/null; then

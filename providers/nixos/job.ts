@@ -66,6 +66,7 @@ const refusal = z.object({
 const FOLLOW_SECONDS = 20;
 /** Small news travel together, so that a short job costs few round trips. */
 export const SETTLE_SECONDS = 1;
+const LONGEST_SETTLE_SECONDS = 4;
 const RECONNECT_MILLISECONDS = 1000;
 /** How much longer than the job itself may take we look for it. */
 const MARGIN_SECONDS = 60;
@@ -160,7 +161,8 @@ async function follow<T>(
       await stop(executor, job, id);
     }
     const began = Date.now();
-    const question = { id, seen, waitSeconds: FOLLOW_SECONDS, settleSeconds: SETTLE_SECONDS };
+    const settleSeconds = settleAfter(waited);
+    const question = { id, seen, waitSeconds: FOLLOW_SECONDS, settleSeconds };
     const news = persist(executor, job, id, NO_ANSWER, (options) =>
       call(executor, "follow", question, jobStatus, {
         ...options,
@@ -205,6 +207,11 @@ function howToLook<T>(job: Job<T>, id: string): string {
     `To look: \`pulumi preview${stack}\`, or on the host: ` +
     `\`journalctl -u ${job.unit}\`, /var/lib/nixos-promote/jobs/${id}/log.`
   );
+}
+
+/** What has taken long will take long, and each call costs both ends something. */
+function settleAfter(milliseconds: number): number {
+  return Math.min(SETTLE_SECONDS + Math.floor(milliseconds / 5000), LONGEST_SETTLE_SECONDS);
 }
 
 const UNKNOWN_OUTCOME: FailureKind[] = ["lost", "timeout"];
