@@ -2,15 +2,16 @@
 # Copies parts of a closure side by side, over several connections: of one stream, ssh lets no more than 2 MiB be on the way.
 
 declare -a parts=()
-streams=1 still_seconds=600
+streams=1 still_seconds=600 near_seconds=0.15
 
 # read_parts: [parts], [streams] at a time; each has [paths], and [after], the places of those that must have arrived.
 read_parts() {
   local i each
   local -a paths=() after=()
-  streams=${arg[streams]:-1} still_seconds=${arg[stillSeconds]:-600}
+  streams=${arg[streams]:-1} still_seconds=${arg[stillSeconds]:-600} near_seconds=${arg[nearSeconds]:-0.15}
   [[ $streams =~ ^([1-9]|1[0-6])$ ]] || fail bad-argument "[streams] is not a number from 1 to 16."
   [[ $still_seconds =~ ^[0-9]{1,5}$ ]] || fail bad-argument "[stillSeconds] is not a number of seconds."
+  [[ $near_seconds =~ ^[0-9]{1,3}(\.[0-9]{1,6})?$ ]] || fail bad-argument "[nearSeconds] is not a number of seconds."
   [[ ${arg[parts.length]:-0} =~ ^[0-9]{1,4}$ ]] || fail bad-argument "[parts.length] is not a number."
   for ((i = 0; i < ${arg[parts.length]:-0}; i++)); do
     arg_list "parts.$i.paths" paths
@@ -21,6 +22,23 @@ read_parts() {
     done
     parts+=("waiting")
   done
+}
+
+# is_near STORE: does it answer so soon that one stream is as fast as processors and disks? Several would only cost more of these.
+# The first question opens the connection; of the others the quickest counts, since a busy machine makes all but that look far.
+is_near() {
+  local i most began
+  micros "$near_seconds"
+  most=$REPLY
+  stream_options 1
+  for i in {0..5}; do
+    began=${EPOCHREALTIME/./}
+    NIX_SSHOPTS=$REPLY timeout 30 nix --extra-experimental-features nix-command store ping --store "$1" >/dev/null 2>&1 </dev/null || return 1
+    began=$((${EPOCHREALTIME/./} - began))
+    note "$1 answered after $((began / 1000)) ms."
+    if ((i && began <= most)); then return 0; fi
+  done
+  return 1
 }
 
 # copy_parts COMMAND...: of each part, COMMAND with its paths. Runs as a child; one part that fails ends all.

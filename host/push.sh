@@ -39,7 +39,8 @@ main() {
 
   status copy "copying 0/$total paths to ${arg[to]}" "done" 0 total "$total"
   if ((${#parts[@]} && !${#from[@]})); then
-    watch_nix count_part copy_parts nix --extra-experimental-features nix-command copy --no-recursive --to "${arg[to]}" -- || copy_error
+    is_near "${arg[to]}" ||
+      watch_nix count_part copy_parts nix --extra-experimental-features nix-command copy --no-recursive --to "${arg[to]}" -- || copy_error
     stream_options 1
     export NIX_SSHOPTS=$REPLY
   fi

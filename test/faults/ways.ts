@@ -42,7 +42,7 @@ const awsSsm: Way = {
   connection: ({ instanceId }) => ({
     ...{ kind: "awsSsm", instanceId, region: "eu-central-1", deliveryTimeoutSeconds: 30 },
   }),
-  processes: (prod) => linesOf(prod, "pgrep -f '[a]mazon-ssm-agent/agent.py'"),
+  processes: (prod) => linesOf(prod, "pgrep -f '[a]mazon-ssm-agent/agent.py' || test $? = 1"),
   async endSessions(prod) {
     const works = async () => (await prod.exec(["bash", "-c", WORKERS])).code === 0;
     await eventually("a command runs", works);

@@ -1,5 +1,6 @@
 // A closure that is copied over several streams at a time, on real hosts.
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "../../contract/connection.ts";
 import { KEY, likeNixos, type Path, put } from "../../lab/closures.ts";
 import type { Argument } from "../../providers/executors/argument.ts";
@@ -30,7 +31,13 @@ describe("a copy over several streams", function () {
     assert.ok(parts.length > 3 && parts.some(({ after }) => after.length > 0));
     const done: number[] = [];
     let beside = 0;
-    const job = push(paths, { parts, streams: 3, missing: paths.length, bytes: 220e6 });
+    const job = push(paths, {
+      parts,
+      nearSeconds: 0,
+      streams: 3,
+      missing: paths.length,
+      bytes: 220e6,
+    });
     const ended = await run(on.grind, job, async ({ fields, message }) => {
       if (fields["done"] !== undefined) done.push(Number(fields["done"]));
       assert.match(message ?? "", /^copying \d+\/150 paths/);
@@ -55,7 +62,7 @@ describe("a copy over several streams", function () {
     const { paths, parts } = await four();
     const [first = "", second = "", , top = ""] = paths;
     const release = await holdBack(second);
-    const job = push(paths, { parts, streams: 3 });
+    const job = push(paths, { parts, streams: 3, nearSeconds: 0 });
     await start(on.grind, job);
     await eventually("the first path has arrived", () => isValid(first));
     const [pid = ""] = await copies(second);
@@ -68,14 +75,18 @@ describe("a copy over several streams", function () {
     assert.deepEqual(await copies(), []);
     assert.equal(await isValid(first), true);
     assert.equal(await isValid(top), false);
-    const again = await on.push([top], { parts, streams: 3 });
+    const again = await on.push([top], { parts, streams: 3, nearSeconds: 0 });
     assert.ok(Number(again["copied"]) < 4, JSON.stringify(again));
     await on.prod.must(["nix-store", "--check-validity", ...paths]);
   });
 
   it("fails when a path of one stream has no signature that the host trusts", async () => {
     const { paths, parts } = await four(1);
-    const { error } = (await on.push([paths[3] ?? ""], { parts, streams: 3 })) as Refusal;
+    const { error } = (await on.push([paths[3] ?? ""], {
+      parts,
+      streams: 3,
+      nearSeconds: 0,
+    })) as Refusal;
     assert.equal(error?.code, "untrusted-signature", error?.message);
     assert.match(error?.message ?? "", /Part 2 of 3 ended with 1;/);
     assert.equal(await isValid(paths[1] ?? ""), false);
@@ -85,7 +96,7 @@ describe("a copy over several streams", function () {
   it("fails when one stream moves nothing any more", async () => {
     const { paths, parts } = await four();
     const release = await holdBack(paths[2] ?? "");
-    const stuck = on.push(paths, { parts, streams: 3, stillSeconds: 2 });
+    const stuck = on.push(paths, { parts, nearSeconds: 0, streams: 3, stillSeconds: 2 });
     const { error } = (await stuck) as Refusal;
     await release();
     assert.equal(error?.code, "copy-failed");
@@ -96,7 +107,7 @@ describe("a copy over several streams", function () {
   it("ends every stream when it is told to stop", async () => {
     const { paths, parts } = await four();
     const releases = [await holdBack(paths[1] ?? ""), await holdBack(paths[2] ?? "")];
-    const job = push(paths, { parts, streams: 3 });
+    const job = push(paths, { parts, streams: 3, nearSeconds: 0 });
     await start(on.grind, job);
     await eventually("two streams wait", async () => (await copies()).length === 2);
     await ask(on.grind, "cancel", { id: job.id });
@@ -104,6 +115,19 @@ describe("a copy over several streams", function () {
     assert.equal(error?.code, "cancelled");
     await eventually("no stream is left", async () => (await copies()).length === 0);
     for (const release of releases) await release();
+  });
+
+  it("takes one stream where the host answers so soon that others would only cost more", async () => {
+    const { paths, parts } = await four();
+    const releases = [await holdBack(paths[1] ?? ""), await holdBack(paths[2] ?? "")];
+    const job = push(paths, { parts, streams: 3, nearSeconds: 60 });
+    await start(on.grind, job);
+    await eventually("it copies", async () => (await copies()).length > 0);
+    await sleep(1000);
+    assert.equal((await copies()).length, 1);
+    for (const release of releases) await release();
+    const { result } = await finish(on.grind, job.id);
+    assert.equal(result?.["copied"], 4, JSON.stringify(result));
   });
 
   describe("by relay", () => {
@@ -196,6 +220,7 @@ describe("a copy over several streams", function () {
       { streams: 17 },
       { streams: "$(id)" },
       { stillSeconds: -1 },
+      { nearSeconds: "$(id)" },
       { streams: 2, parts: [{ paths, after: [0] }] },
       { streams: 2, parts: [{ paths: ["--to"], after: [] }] },
     ]) {
