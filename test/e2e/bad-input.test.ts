@@ -59,7 +59,7 @@ describe("bad input is refused before the host is touched", function () {
       assert.match(said, /mistakes; nothing was touched/);
       for (const line of [
         /\[choiros:host\.nmae\] There is no setting "nmae"/,
-        /\[choiros:host\.connection\.port\] .*expected number, received string/,
+        /\[choiros:host\.connection\.port\] must be of the type number, and is a string/,
         /\[choiros:health\[0\]\.urll\] There is no setting "urll"/,
         /\[choiros:activaton\] There is no setting "activaton"/,
       ])

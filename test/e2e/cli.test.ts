@@ -394,6 +394,6 @@ describe("the command line", function () {
 
 /** The ssh of ours that are on their way to prod. */
 async function sshTo({ lab, prod }: World): Promise<string> {
-  const pattern = `^ssh -F ${lab.dir}/ssh_config .* -S none -- ${prod.name} `;
+  const pattern = `^ssh -F ${lab.dir}/ssh_config .* -- ${prod.name} `;
   return (await run(["pgrep", "--full", "--list-full", pattern])).stdout.trim();
 }
