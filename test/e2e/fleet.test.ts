@@ -203,12 +203,17 @@ describe("a fleet of six hosts in three waves", function () {
     world.configure({ waves: [] }, { copy }, Object.fromEntries(ssm));
     await must();
     assert.equal(await letters(), "aaaaaa");
-    await world.push("b");
-    await world.build("b");
+    // One that no host has ever had.
+    await world.push("new-unit");
+    await world.build("new-unit");
     const { output } = await world.project.must(["preview", "--stack", "fleet"]);
     assert.match(output, /rest[^:]*\):\s+6 hosts \(choiros-prod-1, [^)]*choiros-prod-6\): /);
-    assert.equal(output.match(/ packages +hypervisor: 1\.4\.0 -> 1\.5\.0/g)?.length, 1, output);
+    assert.equal(output.match(/ copy +\d+ paths/g)?.length, 1, output);
     assert.match(output, /paths, [\d.]+ KiB from http:\S+, which the builder fills first/);
+    await must();
+    const newest = await world.toplevel("new-unit");
+    assert.deepEqual(await world.systems(), Array(6).fill(newest));
+    await world.push("b");
     await must();
     assert.equal(await letters(), "bbbbbb");
   });

@@ -29,6 +29,15 @@ describe("the swap of two hosts behind a proxy", function () {
     return (JSON.parse(stdout) as { traffic: { active: unknown } }).traffic.active;
   }
 
+  const settings = () =>
+    readFileSync(`${swap.world.project.directory}/Pulumi.traffic.yaml`, "utf8");
+  const flip = async (to: string, code: number) => {
+    const ended = await swap.world.project.promote(["traffic", "--to", to, "--yes"]);
+    assert.equal(ended.code, code, ended.output);
+    return ended.output.replace(/\s+/g, " ");
+  };
+  const activeIn = () => /active: (\w+)/.exec(settings())?.[1];
+
   it("begins with a proxy that gets to know who is active", async () => {
     assert.equal(await swap.served(), "503");
     const preview = await swap.preview();
@@ -169,49 +178,38 @@ describe("the swap of two hosts behind a proxy", function () {
     assert.doesNotMatch(await swap.preview(), /traffic-front +update/);
   });
 
-  describe("by the command", () => {
-    const settings = () =>
-      readFileSync(`${swap.world.project.directory}/Pulumi.traffic.yaml`, "utf8");
-    const flip = async (to: string, code: number) => {
-      const ended = await swap.world.project.promote(["traffic", "--to", to, "--yes"]);
-      assert.equal(ended.code, code, ended.output);
-      return ended.output.replace(/\s+/g, " ");
-    };
-    const activeIn = () => /active: (\w+)/.exec(settings())?.[1];
+  it("by the command goes to the other, and its settings say so", async () => {
+    assert.match(await flip("prod", 0), /Public traffic goes to prod \(\S+\), and did to spare/);
+    assert.deepEqual([await swap.served(), activeIn()], ["prod", "prod"]);
+  });
 
-    it("goes to the other, and its settings say so", async () => {
-      assert.match(await flip("prod", 0), /Public traffic goes to prod \(\S+\), and did to spare/);
-      assert.deepEqual([await swap.served(), activeIn()], ["prod", "prod"]);
-    });
+  it("by the command is as before when people do not get the other's answers: the proxy has gone back", async () => {
+    swap.configure("^%target%$", "^nobody %target%$");
+    const text = settings();
+    assert.match(await flip("spare", 1), /It goes to prod, and \S+ says so/);
+    assert.equal(settings(), text);
+    assert.equal(await swap.served(), "prod");
+    swap.configure("^nobody %target%$", "^%target%$");
+  });
 
-    it("is as before when people do not get the other's answers: the proxy has gone back", async () => {
-      swap.configure("^%target%$", "^nobody %target%$");
-      const text = settings();
-      assert.match(await flip("spare", 1), /It goes to prod, and \S+ says so/);
-      assert.equal(settings(), text);
-      assert.equal(await swap.served(), "prod");
-      swap.configure("^nobody %target%$", "^%target%$");
+  it("is taken back by the command when our provider was killed before it could", async () => {
+    const onlyProd = `^${swap.prod.address}:80$`;
+    swap.configure("^%target%$", onlyProd); // asked for ten seconds, while traffic goes to spare
+    let ended = false;
+    const flipping = flip("spare", 1).finally(() => {
+      ended = true;
     });
+    await eventually("traffic has moved", async () => (await swap.served()) === "spare" || ended);
+    assert.ok(killProvider(swap.world.project.directory), "there was no provider to kill");
+    assert.equal(await swap.served(), "spare");
+    assert.match(await flipping, /It goes to prod, and \S+ says so/);
+    assert.deepEqual([await swap.served(), activeIn()], ["prod", "prod"]);
+    swap.configure(onlyProd, "^%target%$");
+  });
 
-    it("is taken back by the command when our provider was killed before it could", async () => {
-      const onlyProd = `^${swap.prod.address}:80$`;
-      swap.configure("^%target%$", onlyProd); // asked for ten seconds, while traffic goes to spare
-      let ended = false;
-      const flipping = flip("spare", 1).finally(() => {
-        ended = true;
-      });
-      await eventually("traffic has moved", async () => (await swap.served()) === "spare" || ended);
-      assert.ok(killProvider(swap.world.project.directory), "there was no provider to kill");
-      assert.equal(await swap.served(), "spare");
-      assert.match(await flipping, /It goes to prod, and \S+ says so/);
-      assert.deepEqual([await swap.served(), activeIn()], ["prod", "prod"]);
-      swap.configure(onlyProd, "^%target%$");
-    });
-
-    it("goes back to where it was", async () => {
-      await flip("spare", 0);
-      assert.equal(await swap.served(), "spare");
-    });
+  it("by the command goes back to where it was", async () => {
+    await flip("spare", 0);
+    assert.equal(await swap.served(), "spare");
   });
 
   it("is repaired when somebody has moved traffic by hand", async () => {
