@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { GetPlanInputs, GetWavePlanInputs, Transport } from "../contract/resources.ts";
+import { isSettled } from "../contract/settled.ts";
 import type { Activation, ActivationArgs, Goods } from "./activation.ts";
 import { handOver, isPlanKept } from "./plan-file.ts";
 import * as pulumi from "./pulumi.ts";
@@ -39,9 +40,7 @@ export function showPlan(
     const plan = await getPlan(asked);
     const { rev, subject, knownId: id } = release;
     handOver(plan, { mode, release: { rev, subject, id } });
-    const settled = plan.from === plan.to && plan.links.length === 0 && !plan.running;
-    if (!settled || plan.drift.length > 0 || plan.pending.length > 0)
-      await pulumi.log.info(plan.text, system);
+    if (!isSettled(plan)) await pulumi.log.info(plan.text, system);
     await judge(plan.copy.problems ?? [], copy, system);
   });
 }

@@ -7,8 +7,9 @@ import {
   getWavePlanInputs,
   type WavePlan,
 } from "../../contract/resources.ts";
+import { isSettled } from "../../contract/settled.ts";
 import { type Planned, planInTurn } from "./get-plan.ts";
-import { groupsOf, isSettled } from "./plan/groups.ts";
+import { groupsOf } from "./plan/groups.ts";
 import type { Plan } from "./plan/plan.ts";
 import { textOfAll } from "./plan/text.ts";
 import type { Invocation } from "./resource.ts";

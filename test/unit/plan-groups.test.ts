@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { groupsOf, isSettled } from "../../providers/nixos/plan/groups.ts";
+import { isSettled } from "../../contract/settled.ts";
+import { groupsOf } from "../../providers/nixos/plan/groups.ts";
 import type { Plan } from "../../providers/nixos/plan/plan.ts";
 import { hostsText, planText, textOfAll } from "../../providers/nixos/plan/text.ts";
 import { OTHER_REV, pathOf, REV, SYSTEM_A, SYSTEM_B } from "../support/samples.ts";

@@ -25,9 +25,3 @@ function sameness({ host: _host, from, to, packages, copy, ...same }: Plan): str
     free: free !== undefined && free < bytes ? free : undefined,
   });
 }
-
-/** Is there nothing to be told of it? */
-export function isSettled({ from, to, links, running, drift, pending }: Plan): boolean {
-  const still = from === to && links.length === 0 && running === null;
-  return still && drift.length === 0 && pending.length === 0;
-}
